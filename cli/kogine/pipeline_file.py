@@ -245,7 +245,7 @@ def given_texts(command: ScriptCommand) -> dict[str, str]:
 
 def _progress_bars(pipeline: Pipeline) -> list[Callback]:
     """A progress bar, if stderr is a terminal and *pipeline* has no bar of its own."""
-    from kohaku_ast.flow.report import can_be_painted
+    from kohaku_ast.display.live import can_be_painted
     from kohaku_ast.pipeline.progress_bars import ProgressBar
 
     has_one = any(isinstance(one, ProgressBar) for one in pipeline.callbacks or ())

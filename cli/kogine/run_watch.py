@@ -11,10 +11,10 @@ from typing import TextIO
 from kogine.report import RowStream, printing
 from kogine.run_tables import store_of
 
+from kohaku_ast.display.live import can_be_painted
 from kohaku_ast.display.text import exact_time, plain_line, short_time
 from kohaku_ast.flow.live_table import LiveTable, RunRow
 from kohaku_ast.flow.log_watch import metrics_text
-from kohaku_ast.flow.report import can_be_painted
 from kohaku_ast.store.record import Record
 from kohaku_ast.store.store import Runs, Store
 from kohaku_ast.store.summary import RunSummary

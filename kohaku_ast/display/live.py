@@ -24,6 +24,25 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+def can_be_painted(stream: TextIO) -> bool:
+    """Whether *stream* is a terminal whose cursor can be moved. That of ``!kogine`` in a notebook
+    is none: the frames would stand below each other.
+    """
+    if "JPY_PARENT_PID" in os.environ:  # Jupyter sets it for kernels
+        return False
+    try:
+        is_terminal = stream.isatty() and stream.fileno() >= 0
+    except (OSError, ValueError):
+        return False
+    if not is_terminal or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        return False
+    if sys.platform == "win32":
+        from rich.console import Console
+
+        return not Console(file=stream).legacy_windows
+    return True
+
+
 class CellOutput:
     """One output of a notebook's cell, which is replaced by the next text."""
 
@@ -230,6 +249,43 @@ class Pace:
             return False
         self._next = now + self._seconds
         return True
+
+
+OFTEN = 0.1
+"""Seconds between two paintings of a clock."""
+
+# Held while a thread paints, and by who forks: in the process that is forked no thread would
+# release the locks of a stream or of an import.
+_painting = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_painting.acquire,
+        after_in_parent=_painting.release,
+        after_in_child=_painting.release,
+    )
+
+
+class Ticker(threading.Thread):
+    """Paints while nodes run: one may take hours without an event."""
+
+    def __init__(self, show: Callable[[], None], first: float = OFTEN) -> None:
+        """*first*: the seconds before the first painting."""
+        super().__init__(name="kogine-progress", daemon=True)
+        self._paint, self._first = show, first
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Paint, until ``stop``."""
+        seconds = self._first
+        while not self._over.wait(seconds):
+            seconds = OFTEN
+            with _painting:
+                self._paint()
+
+    def stop(self) -> None:
+        """Stop painting: nothing is painted after this call."""
+        self._over.set()
+        self.join()
 
 
 _STYLES = {

@@ -76,7 +76,7 @@ class Overlapped:
 
     async def _item(self, run: PipelineRun, keep: bool) -> Any:
         try:
-            if not run.scope.callbacks:
+            if not run.is_watched:
                 return await self.run(run)
             with run.reported_item():
                 return await self.run(run)

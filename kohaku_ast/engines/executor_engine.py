@@ -8,7 +8,7 @@ import threading
 from typing import Any, Protocol
 
 from kohaku_ast.errors import UsageError, UsageTypeError, did_you_mean
-from kohaku_ast.pipeline.execution import RunEngine
+from kohaku_ast.pipeline.engine import RunEngine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

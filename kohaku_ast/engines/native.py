@@ -41,6 +41,8 @@ class NativeEngine:
     """
 
     takes_plans = True
+    #: Whether a map counts its items in ``PipelineRun.ended``.
+    counts_items = True
 
     @public
     def __init__(

@@ -359,6 +359,7 @@ class ItemParts(Mapped):
             self._fail_all(start, stop, explained(error, self.run.plan.nodes))
             return
         self.results[start : start + len(found)] = found
+        self.run.count(len(found))
         for failure in answer.failures:
             self._note(start, stop, failure)
         self._resize(answer.seconds / max(1, len(found)))
@@ -378,6 +379,7 @@ class ItemParts(Mapped):
         if isinstance(error, UncrossableValue) and stop - start > 1:
             self._alone += range(start, stop)
             return
+        self.run.count(stop - start)
         for index in range(start, stop):
             self.fail(index, error, self.run)
 

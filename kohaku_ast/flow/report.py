@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from kohaku_ast.display.live import Out, in_notebook
+from kohaku_ast.display.live import Out, can_be_painted, in_notebook
 from kohaku_ast.display.text import exact_time
 from kohaku_ast.errors import label
 from kohaku_ast.files import short_path
@@ -82,25 +82,6 @@ def live_display(progress: bool | None, shows_output: bool) -> list[Observer]:
     from kohaku_ast.flow.live_table import LiveTable  # rich: 45 ms
 
     return [LiveTable(stream)]
-
-
-def can_be_painted(stream: TextIO) -> bool:
-    """Whether *stream* is a terminal whose cursor can be moved. That of ``!kogine`` in a notebook
-    is none: the frames would stand below each other.
-    """
-    if "JPY_PARENT_PID" in os.environ:  # Jupyter sets it for kernels
-        return False
-    try:
-        is_terminal = stream.isatty() and stream.fileno() >= 0
-    except (OSError, ValueError):
-        return False
-    if not is_terminal or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
-        return False
-    if sys.platform == "win32":
-        from rich.console import Console
-
-        return not Console(file=stream).legacy_windows
-    return True
 
 
 class Report(Observer):

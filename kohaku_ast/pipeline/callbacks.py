@@ -137,6 +137,8 @@ class Callback:
     is_beside = False
     #: Whether it writes the record of the run.
     is_recorder = False
+    #: Whether it shows a bar.
+    is_bar = False
 
     def check(self, nodes: Iterable[NodeLike]) -> None:
         """Raise PipelineError if it is not for a pipeline of *nodes*."""

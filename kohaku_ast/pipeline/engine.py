@@ -18,7 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kohaku_ast.pipeline.execution import RunEngine
     from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.plan import Plan
 
@@ -61,6 +60,18 @@ class Engine(Protocol):
     ) -> list[Any]:
         """What ``pipeline.map(...)`` returns. Called with equally long lists and "zip", and with
         *on_error* only if it is "keep".
+        """
+
+
+class RunEngine(Protocol):
+    """Decides where and in which order the nodes of a run are called."""
+
+    def run(self, job: PipelineRun) -> Any:
+        """``job.plan.result(...)``. Raises what a node raised, after ``job.fail(...)``."""
+
+    def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+        """A result for each of *rows*, in their order; with *keep* a FailedItem for each that
+        raised.
         """
 
 
@@ -245,7 +256,7 @@ def _run_generated(run: PipelineRun) -> Any:
 def map_direct(run: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
     """The same for *rows*; with *keep* the loop goes on after an item that raised."""
     loop = run.plan.generated.loop(rows.over)
-    results: list[Any] = []
+    results: list[Any] = [] if run.ended is None else run.ended
     rest = iter(rows)
     with ItemValues(results, SCOPE.get()):
         while True:

@@ -6,7 +6,6 @@ import threading
 import time
 from contextlib import nullcontext
 from contextvars import ContextVar
-from typing import Protocol
 
 from kohaku_ast.errors import PipelineError
 from kohaku_ast.frames import contextmanager
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 class PipelineRun:
     """A Plan with the values of one run, and where and for whom it runs."""
 
-    __slots__ = ("_failures", "_outer", "is_inside", "pipeline", "plan", "scope", "values")
+    __slots__ = ("_outer", "ended", "failures", "is_inside", "pipeline", "plan", "scope", "values")
 
     def __init__(
         self,
@@ -42,6 +41,7 @@ class PipelineRun:
         failures: list[Failure] | None = None,
         outer: PipelineRun | None = None,
         is_inside: bool = False,
+        ended: list[Any] | None = None,
     ) -> None:
         #: Whether a node of another pipeline runs it: its result has a Skip for each output that
         #: was skipped.
@@ -51,13 +51,15 @@ class PipelineRun:
         #: The given values; those of the varying inputs are missing in a map.
         self.values = values
         self.scope = scope
-        self._failures = [] if failures is None else failures
+        self.failures = [] if failures is None else failures
         self._outer = outer
+        #: Of a map that a bar shows: something for each item that has ended.
+        self.ended = ended
 
     @property
     def failure(self) -> Failure | None:
         """The node that raised last in this run, or in this item."""
-        return self._failures[-1] if self._failures else None
+        return self.failures[-1] if self.failures else None
 
     @property
     def is_item(self) -> bool:
@@ -81,21 +83,20 @@ class PipelineRun:
     def map(self, rows: Rows, keep: bool = False) -> list[Any]:
         """The results of *rows*, in their order. Reports, and has the engine run them."""
         with self.held(), self.reported_map(len(rows)), self._keeping_last_error():
-            found: list[Any] = self.scope.engine.map(self, rows, keep)
-            return found
+            return self.scope.engine.map(self, rows, keep)  # type: ignore[no-any-return]
 
     def held(self) -> AbstractContextManager[None]:
         """Inside, its permanences stay."""
         if not self.pipeline.held:
-            return _NOTHING
+            return nullcontext()
         from kohaku_ast.pipeline.permanence import holding  # here: others pay nothing for it
 
         return holding(self.pipeline.held)
 
     def inside(self, scope: Scope) -> PipelineRun:
         """The same run in another scope."""
-        made = (self.pipeline, self.plan, self.values, scope, self._failures, self._outer)
-        return PipelineRun(*made, self.is_inside)
+        made = (self.pipeline, self.plan, self.values, scope, self.failures, self._outer)
+        return PipelineRun(*made, self.is_inside, self.ended)
 
     def item(self, index: int, values: Mapping[str, Any]) -> PipelineRun:
         """The run of one item of a map."""
@@ -118,7 +119,7 @@ class PipelineRun:
         """The run of one call in the body of an imperative pipeline: its failure is that of this
         run.
         """
-        return PipelineRun(self.pipeline, plan, values, scope, self._failures)
+        return PipelineRun(self.pipeline, plan, values, scope, self.failures)
 
     def fail(
         self,
@@ -139,7 +140,7 @@ class PipelineRun:
 
     def _keep(self, failure: Failure) -> None:
         self.pipeline.last_error = failure
-        self._failures.append(failure)
+        self.failures.append(failure)
         if self._outer is not None:
             self._outer._keep(failure)
 
@@ -149,7 +150,7 @@ class PipelineRun:
         try:
             yield
         except Exception as error:
-            for failure in self._failures:
+            for failure in self.failures:
                 if failure.error is error:
                     self.pipeline.last_error = failure
             raise
@@ -204,6 +205,18 @@ class PipelineRun:
             yield
         finally:
             self.scope.notify("on_map_item_end", item, clock() - started)
+            if self._outer is not None:
+                self._outer.count(1)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody learns that this item ends."""
+        return bool(self.scope.callbacks or (self._outer and self._outer.ended is not None))
+
+    def count(self, items: int) -> None:
+        """So many *items* more of this map have ended."""
+        if self.ended is not None:
+            self.ended += (None,) * items
 
 
 class Steps:
@@ -482,19 +495,6 @@ def _call(node: NodeLike, inputs: Mapping[str, Any], wait: Any) -> tuple[Any, ..
 
 
 clock: Callable[[], float] = time.perf_counter
-_NOTHING = nullcontext()
 
 #: The run that an engine of the user's runs now: pipelines inside it belong to it.
 CURRENT: ContextVar[PipelineRun | None] = ContextVar("kogine-pipeline-run", default=None)
-
-
-class RunEngine(Protocol):
-    """Decides where and in which order the nodes of a run are called."""
-
-    def run(self, job: PipelineRun) -> Any:
-        """``job.plan.result(...)``. Raises what a node raised, after ``job.fail(...)``."""
-
-    def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
-        """A result for each of *rows*, in their order; with *keep* a FailedItem for each that
-        raised.
-        """

@@ -98,6 +98,7 @@ def make_rows(
     return Rows(tuple(columns), list(zip(*columns.values())), fixed)
 
 
+_PROGRESS = "progress"
 _BOUND = operator.attrgetter("bound")
 
 
@@ -197,6 +198,17 @@ def checked_on_error(on_error: str) -> str:
     if on_error not in ("raise", "keep"):
         raise PipelineError(f"on_error is {on_error!r} (expected 'raise' or 'keep').")
     return on_error
+
+
+def checked_progress(progress: Any, names: Collection[str], named: dict[str, Any]) -> bool | None:
+    """*progress*; of a pipeline with an input of that name among *names* it is a value for it.
+    Raises PipelineError for what is no bool.
+    """
+    if progress is not None and _PROGRESS in names:
+        named[_PROGRESS] = progress
+        return None
+    check_type(progress, (bool, type(None)), "progress is True, False or None", PipelineError)
+    return progress  # type: ignore[no-any-return]
 
 
 def checked_names(output_name: str | Collection[str] | None) -> str | tuple[str, ...] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from functools import partial
 from importlib import import_module
 from types import MappingProxyType
 
@@ -21,10 +22,12 @@ from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import trim_traceback
 from kohaku_ast.pipeline.graph import Graph, chain_bound, chain_nodes, chain_option, shown_inputs
+from kohaku_ast.pipeline.map_bar import map_rows
 from kohaku_ast.pipeline.mapping import (
     check_items,
     checked_names,
     checked_on_error,
+    checked_progress,
     make_rows,
     merged,
     over_names,
@@ -43,10 +46,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kohaku_ast.pipeline.drawing import Drawing, Explanation
-    from kohaku_ast.pipeline.engine import Engine
-    from kohaku_ast.pipeline.execution import RunEngine
+    from kohaku_ast.pipeline.engine import Engine, RunEngine
     from kohaku_ast.pipeline.failure import Failure
-    from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
 
     Names = str | Collection[str] | None
@@ -201,7 +202,7 @@ class Pipeline:
         if self._is_bare and not plan.is_async:
             return run_direct(PipelineRun(self, plan, values, self._own_scope))
         run = PipelineRun(self, plan, values, self.scope(None))
-        return self._recorded(run, given) if self._is_recorded else run.run()
+        return self._recorded(run, given, PipelineRun.run) if self._is_recorded else run.run()
 
     @hidden
     def map(
@@ -211,6 +212,7 @@ class Pipeline:
         map_mode: str = "zip",
         output_name: Names = None,
         on_error: str = "raise",
+        progress: bool | None = None,
         **named: Any,
     ) -> list[Any]:
         """Run once for each value of the inputs that *map_over* names. Returns the results of
@@ -219,9 +221,12 @@ class Pipeline:
         Several inputs are combined one by one (*map_mode* "zip", equal lengths) or in every
         combination ("product"). ``map_over={"urls": "url"}`` takes the values of the input "url"
         from "urls". *on_error* "keep" puts a FailedItem in the place of an item that raised.
+        *progress*: a map of over a second shows a bar in a notebook and on a terminal; False:
+        never, True: at once, and elsewhere lines.
         """
         try:
             keep = checked_on_error(on_error) == "keep"
+            progress = checked_progress(progress, self.graph.inputs, named)
             given = merged(inputs, named)
             over = [] if not self.bound or map_over is None else over_names(map_over)
             bound = {name: self.bound[name] for name in over if name in self.bound}
@@ -230,25 +235,21 @@ class Pipeline:
             rows = asked.filled(self.filled(plan, asked.fixed, asked.over))
             check_items(plan, rows)
             run = PipelineRun(self, plan, rows.fixed, self.scope(None))
+            call = partial(map_rows, rows=rows, keep=keep, progress=progress)
             if self._is_recorded:
-                return self._recorded(run, asked.given(), rows, keep)  # type: ignore[no-any-return]
-            return run.map(rows, keep)
+                found: list[Any] = self._recorded(run, asked.given(), call, len(rows), rows.over)
+                return found
+            return call(run)
         except BaseException as error:
             trim_traceback(error)
             raise error  # a bare one brings all frames back in Python 3.10
 
     def _recorded(
-        self,
-        run: PipelineRun,
-        given: Mapping[str, Any],
-        rows: Rows | None = None,
-        keep: bool = False,
+        self, run: PipelineRun, given: Mapping[str, Any], call: Callable[..., Any], *items: Any
     ) -> Any:
         from kohaku_ast.pipeline.run_record import recorded  # here: others pay nothing for it
 
-        if rows is None:
-            return recorded(run, PipelineRun.run, given)
-        return recorded(run, lambda one: one.map(rows, keep), given, len(rows), rows.over)
+        return recorded(run, call, given, *items)
 
     def plan(
         self,

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from typing import TextIO
 
 from kohaku_ast.display.graph_layout import listed, marked_up, one_line, time_text
-from kohaku_ast.display.live import Above, CellOutput, Painter, Styles, in_notebook
+from kohaku_ast.display.live import (
+    Above,
+    CellOutput,
+    Out,
+    Pace,
+    Painter,
+    Styles,
+    Ticker,
+    can_be_painted,
+    in_notebook,
+)
 from kohaku_ast.display.text import fitted, short_time, width_of
 from kohaku_ast.helpers.bar_views import TerminalClaim
 from kohaku_ast.pipeline.callbacks import LastRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, Protocol
 
     from kohaku_ast.pipeline.callbacks import Context, NodeStats, Path
+    from kohaku_ast.pipeline.execution import PipelineRun
 
     class Display(Protocol):
         """Shows rows in place of the previous ones."""
 
         def show(self, rows: Sequence[BarRow], is_last: bool) -> None:
             """Show *rows*; with *is_last* they stay."""
-
-
-_OFTEN = 0.1  # seconds between two paintings
 
 
 class ProgressBar(LastRun):
@@ -40,12 +47,14 @@ class ProgressBar(LastRun):
     Elsewhere nothing is shown. A ProgressBar is a LastRun, too.
     """
 
+    is_bar = True
+
     def __init__(self, stream: TextIO | None = None) -> None:
         """*stream* is the terminal (default: standard error)."""
         super().__init__()
         self._stream = stream
         self._display: Display | None = None
-        self._ticker: _Ticker | None = None
+        self._ticker: Ticker | None = None
         self._started = 0.0
 
     def on_pipeline_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
@@ -77,7 +86,7 @@ class ProgressBar(LastRun):
     def _tick(self) -> None:
         # Not before something runs: an engine forks its processes first, without our thread.
         if self._ticker is None and self._display is not None:
-            self._ticker = _Ticker(self._show)
+            self._ticker = Ticker(self._show)
             self._ticker.start()
 
     def _closed(self) -> None:
@@ -96,33 +105,35 @@ class ProgressBar(LastRun):
             self._display.show(rows, is_last)
 
 
-class _Ticker(threading.Thread):
-    """Paints while nodes run: one may take hours without an event."""
-
-    def __init__(self, show: Callable[[], None]) -> None:
-        super().__init__(name="kogine-progress", daemon=True)
-        self._paint = show
-        self._over = threading.Event()
-
-    def run(self) -> None:
-        while not self._over.wait(_OFTEN):
-            self._paint()
-
-    def stop(self) -> None:
-        """Stop painting: nothing is painted after this call."""
-        self._over.set()
-        self.join()
-
-
 def choose(stream: TextIO | None) -> Display | None:
     """The display for this process: a notebook's, a terminal's, or None."""
     if in_notebook():
         return NotebookBars()
-    from kohaku_ast.flow.report import can_be_painted
-
     if stream is None or not can_be_painted(stream):
         return None
     return TerminalBars(stream)
+
+
+def map_display(is_wanted: bool) -> Display | None:
+    """The display for a map; None while another one paints on the terminal."""
+    stream = getattr(sys.stderr, "shown", sys.stderr)
+    if in_notebook():
+        return NotebookBars()
+    if stream is None or not can_be_painted(stream):
+        return LineBars(stream) if is_wanted and stream is not None else None
+    claim = TerminalClaim(stream)
+    return TerminalBars(stream, claim) if claim.take() else None
+
+
+def map_row(run: PipelineRun, items: int, seconds: float, is_over: bool) -> BarRow:
+    """The row of a map of *items* that has taken *seconds*."""
+    done, left = len(run.ended or ()), ""
+    failed = len({id(one.error) for one in run.failures})
+    if done and not is_over and seconds >= 1:
+        left = f"{short_time(seconds * (items - done) / done)} left"
+    took = (time_text if is_over else _running_text)(seconds)
+    text = ", ".join(filter(None, [_counted(failed, "failed"), took, left]))
+    return BarRow(one_line(run.pipeline.name, _LABEL), done, items, "items", text, bool(failed))
 
 
 _MOST = 12  # rows
@@ -237,19 +248,32 @@ def _row_html(row: BarRow) -> str:
     )
 
 
+class LineBars:
+    """A line in ten seconds, and one at the end: for a file or a pipe."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._out, self._pace = Out(stream), Pace(10.0)
+        self._pace.is_due()  # the first line comes after ten seconds
+
+    def show(self, rows: Sequence[BarRow], is_last: bool) -> None:
+        """Print *rows* if it is time."""
+        if self._pace.is_due() or is_last:
+            self._out.print(*[f"{row.label}: {_count(row)}  {row.text}".rstrip() for row in rows])
+
+
 _WIDEST = 30
 
 
 class TerminalBars:
     """The bars at the bottom of a terminal; the output of nodes goes above them."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, claim: TerminalClaim | None = None) -> None:
         self._painter = Painter(stream)
         self._styles = Styles(stream)
         self._above = Above(self._print)
         self._pid = os.getpid()
         # Bars of the helpers, here or in workers, would be painted over these.
-        self._claim = TerminalClaim(stream)
+        self._claim = claim or TerminalClaim(stream)
         self._claim.take()
         self._above.take()
         is_utf = "utf" in self._painter.out.encoding.lower()

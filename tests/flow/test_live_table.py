@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.display.live import Painter
+from kohaku_ast.display.live import Painter, can_be_painted
 from kohaku_ast.flow.live_table import COLUMNS, LiveTable, RunRow, widths_for
 from kohaku_ast.flow.log_watch import new_seen
-from kohaku_ast.flow.report import can_be_painted, choose_display
+from kohaku_ast.flow.report import choose_display
 from kohaku_ast.flow.run import Summary
 from tests.flow.made import failed, running, succeeded
 from tests.flow.terminal import Program, Terminal

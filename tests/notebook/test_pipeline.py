@@ -41,6 +41,18 @@ p.run({"n": 3}, "total")""",
     "print('another cell')",
     "p.visualize()",
     "p.explain()",
+    """\
+import time
+@node
+def slow(x):
+    time.sleep(0.4)
+    return x
+made = Pipeline([slow], name="slow")
+found = made.map(x=[1, 2, 3, 4], map_over="x", output_name="slow")
+print(found)""",
+    "found = made.map(x=[1, 2, 3, 4], map_over='x', progress=False)",
+    "found = Pipeline([rows]).map(n=range(9), map_over='n')",
+    "p",
 ]
 
 
@@ -88,3 +100,20 @@ def test_an_explanation_shows_itself_as_text(cells: list[Any]) -> None:
     [shown] = html(cells[3])
     assert shown.startswith("<pre>pipeline &#x27;sums&#x27;: 2 nodes; inputs: n\n")
     assert cells[3].outputs[0]["data"]["text/plain"].startswith("pipeline 'sums': 2 nodes;")
+
+
+def test_a_map_shows_a_bar_below_its_cell_unless_it_is_short_or_silent(cells: list[Any]) -> None:
+    [bar] = html(cells[4])
+    assert '<progress value="4" max="4">4/4 items</progress>' in bar
+    assert [one["text"] for one in cells[4].outputs if one.output_type == "stream"] == [
+        "[1, 2, 3, 4]\n"
+    ]
+    assert cells[5].outputs == []
+    assert html(cells[6]) == []
+
+
+def test_a_pipeline_draws_itself(cells: list[Any]) -> None:
+    [shown] = html(cells[7])
+    assert "<svg" in shown
+    assert "2 succeeded" in shown
+    assert cells[7].outputs[0]["data"]["text/plain"].startswith("<pipeline sums(n) -> rows, total")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from kohaku_ast.cache.memory import MemoryCache
+from kohaku_ast.errors import PipelineError
 from kohaku_ast.pipeline.node import node
 from kohaku_ast.pipeline.pipeline import Pipeline
 from kohaku_ast.pipeline.progress_bars import BarRow, ProgressBar, bars_html, find_rows, total_of
@@ -184,6 +186,55 @@ def test_what_forked_workers_print_stands_above_it_too(
     lines = [line.rstrip() for line in program.screen.display if line.strip()]
     assert sorted(lines[:-1]) == ["got 1", "got 2", "got 3", "got 4"]
     assert lines[-1].startswith(f"train  {BAR}  4/4 items")
+
+
+MAPS = """
+import os, sys, time
+from kohaku_ast import Pipeline, node
+
+@node("root")
+def root(x):
+    if x == 2:
+        print("third item")
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+    if x == 1:
+        raise ValueError(x)
+    return x
+
+made = Pipeline([root], name="roots", engine=sys.argv[1])
+for options in ({}, {"progress": False}):
+    made.map(x=range(4), map_over="x", on_error="keep", **options)
+    print("after")
+made.map(x=[3, 4], map_over="x")
+"""
+
+
+@pytest.mark.parametrize("engine", ["sequential", "threaded", "async"])
+def test_a_map_of_more_than_a_second_shows_a_bar_unless_it_is_not_wanted(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "program.py").write_text(MAPS)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    program = Program([sys.executable, "program.py", engine], tmp_path)
+    at_once = 2 if engine == "sequential" else 3
+    program.wait_for(lambda text: f"{at_once}/4 items  1 failed, 1s" in text)
+    (tmp_path / "go").touch()
+    assert program.end() == 0
+    lines = [line.rstrip() for line in program.screen.display if line.strip()]
+    assert lines[1].startswith(f"roots  {BAR}  4/4 items  1 failed, ")
+    assert lines[:1] + lines[2:] == ["third item", "after", "third item", "after"]
+
+
+def test_an_input_that_is_called_progress_is_an_input(capfd: pytest.CaptureFixture[str]) -> None:
+    half = node("half")(lambda x, progress: x * progress)
+    made = Pipeline([half, node("y")(lambda half: half + 1)], name="halves")
+    assert made.map(x=[1, 2], map_over="x", progress=True, output_name="y") == [2, 3]
+    plain = Pipeline([first], name="sums")
+    assert plain.map(x=[1, 2], map_over="x", progress=True, output_name="first") == [2, 3]
+    assert re.fullmatch(r"sums: 2/2 items  \S+ ms\n", capfd.readouterr().err)
+    with pytest.raises(PipelineError, match="progress is True, False or None"):
+        plain.map(x=[1, 2], map_over="x", progress="yes")  # type: ignore[arg-type]
 
 
 # --- elsewhere ------------------------------------------------------------------------------------
