@@ -10,8 +10,9 @@ import os
 import sys
 import sysconfig
 import threading
+from _imp import is_frozen
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.launch import interpreter
@@ -31,14 +32,53 @@ class LocalModules:
         self.folder = folder
         self._modules: dict[str, ModuleType] = {}
         self._local: set[str] = set()
+        #: Names of files beside the script that are also those of other modules, which it hides.
+        self.shadows: set[str] = set()
 
     def find(self, modules: Mapping[str, ModuleType]) -> set[str]:
         """Their names. A sweep calls it before every run: 400 modules take 0.5 ms."""
         if modules != self._modules:
-            tops = shadowed_by([self.folder], modules) - {*sys.stdlib_module_names, *_OURS}
-            hidden = {name for name in modules if name.partition(".")[0] in tops}
+            self.shadows = _importable(shadowed_by([self.folder], modules) - {*_OURS})
+            hidden = {name for name in modules if name.partition(".")[0] in self.shadows}
             self._modules, self._local = dict(modules), find_local(modules, self.folder) | hidden
         return self._local
+
+
+def _importable(names: set[str]) -> set[str]:
+    """Those of *names* that are not of the interpreter, nor of what it loads at its start."""
+    if not names & sys.stdlib_module_names:
+        return names
+    return {name for name in names if not is_frozen(name)} - _loaded_at_start()
+
+
+@functools.cache
+def _loaded_at_start() -> frozenset[str]:
+    """The modules that a script finds in ``sys.modules``, and those that are built in."""
+    import subprocess
+
+    command = [*interpreter(), "-c", "import sys; print(*sys.modules)"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return frozenset((*sys.builtin_module_names, *done.stdout.decode().split()))
+
+
+def taken_from(own: Iterable[ModuleType], modules: Mapping[str, ModuleType]) -> set[str]:
+    """Those of *modules*, by name, that have imported one of *own*, or a function or class of it."""
+    mine = set(map(id, own))
+    for one in own:
+        made = (value for value in vars(one).values() if _is_made_in(one, value))
+        mine.update(map(id, made))
+    return {name for name, one in modules.items() if not mine.isdisjoint(map(id, _values_of(one)))}
+
+
+def _is_made_in(module: ModuleType, value: object) -> bool:
+    return isinstance(value, (type, FunctionType)) and value.__module__ == module.__name__
+
+
+def _values_of(module: ModuleType) -> list[object]:
+    try:
+        return list(vars(module).values())
+    except TypeError:  # anything can stand in sys.modules
+        return []
 
 
 def find_local(modules: Mapping[str, ModuleType], folder: str) -> set[str]:

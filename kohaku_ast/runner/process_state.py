@@ -46,7 +46,7 @@ from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.launch import Launch, folders_of
 from kohaku_ast.runner.loaded_modules import hide_own, show_own
-from kohaku_ast.runner.local_modules import MAINS, LocalModules, is_users
+from kohaku_ast.runner.local_modules import MAINS, LocalModules, is_users, taken_from
 from kohaku_ast.runner.process_exit import flush_at_exit, show_unflushed
 from kohaku_ast.transform.program.bound_program import Prepared
 from kohaku_ast.transform.program.load import above_streams
@@ -82,8 +82,8 @@ class ProcessState:
         with (
             outside_loop(),
             own_logging(),
-            self._modules(),
             self._state(),
+            self._modules(),
             kept_descriptors(),
             handed_on(self.prepared),
         ):
@@ -143,8 +143,26 @@ class ProcessState:
             self.modules = _changed(host)
             for name in self.modules:
                 del sys.modules[name]
+            for name in self._wrong_libraries(host):
+                _forget(name)
             sys.modules.update(host)
             show_own()
+
+    def _wrong_libraries(self, host: Mapping[str, ModuleType]) -> set[str]:
+        """The new libraries that have imported a module of the script in the place of another one:
+        who imports them next is to have them with that one.
+        """
+        own = [self.modules[name] for name in self.local.shadows & self.modules.keys()]
+        new = {name: one for name, one in sys.modules.items() if name not in host} if own else {}
+        return taken_from(own, new)
+
+
+def _forget(name: str) -> None:
+    """Let the module be imported again."""
+    module = sys.modules.pop(name)
+    package, _, last = name.rpartition(".")
+    if getattr(sys.modules.get(package), last, None) is module:
+        delattr(sys.modules[package], last)
 
 
 @contextmanager

@@ -221,6 +221,30 @@ def test_a_module_of_the_host_with_the_name_of_a_local_one_is_hidden_and_put_bac
         del sys.modules[name]
 
 
+def test_a_file_with_the_name_of_a_module_of_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script has its own although this process has loaded Python's, which nobody else loses."""
+    library = tmp_path / "lib" / "site-packages" / "reads_colors.py"
+    library.parent.mkdir(parents=True)
+    library.write_text("from colorsys import rgb_to_hsv\nx = rgb_to_hsv(0, 0, 0)\n")
+    monkeypatch.syspath_prepend(str(library.parent))
+    job = tmp_path / "job"
+    job.mkdir()
+    (job / "colorsys.py").write_text("lr = 0.1\ndef rgb_to_hsv(*_):\n    return lr\n")
+    (job / "time.py").write_text(
+        "raise ImportError"
+    )  # built in: Python imports no file of the name
+    (job / "s.py").write_text("import time, colorsys\nfrom reads_colors import x\nn = 1\n")
+    import colorsys
+
+    for overrides, seen in (({}, 0.1), ({"n": 2}, 0.1), ({"colorsys.lr": 0.5}, 0.5)):
+        assert run(str(job / "s.py"), Config(overrides, outputs=["x"])).outputs["x"] == seen
+        assert sys.modules["colorsys"] is colorsys
+        assert importlib.import_module("reads_colors").x == (0.0, 0.0, 0)
+        del sys.modules["reads_colors"]
+
+
 def test_libraries_below_the_scripts_folder_stay(tmp_path: Path) -> None:
     library = tmp_path / ".venv" / "lib" / "site-packages" / "lib_of_test.py"
     library.parent.mkdir(parents=True)
