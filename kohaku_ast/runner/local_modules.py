@@ -62,7 +62,7 @@ def _loaded_at_start() -> frozenset[str]:
 
 
 def taken_from(own: Iterable[ModuleType], modules: Mapping[str, ModuleType]) -> set[str]:
-    """Those of *modules*, by name, that have imported one of *own*, or a function or class of it."""
+    """Those of *modules*, by name, that have imported one of *own* or a function or class of it."""
     mine = set(map(id, own))
     for one in own:
         made = (value for value in vars(one).values() if _is_made_in(one, value))

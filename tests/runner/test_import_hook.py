@@ -171,6 +171,24 @@ def test_a_module_that_was_not_imported_is_warned_of(tmp_path: Path) -> None:
     assert "override 'hparams.lr' was not used: line 1 of hparams.py did not run" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("imported", "name"),
+    [
+        ("import hparams", "hparams"),
+        ("import hparams as hp", "hp"),
+        ("from pkg import settings", "settings"),
+    ],
+)
+def test_inspect_lists_what_the_script_sets_anew_once(
+    tmp_path: Path, imported: str, name: str
+) -> None:
+    script = f"{imported}\n{name}.lr = 2\nprint({name}.lr)\n"
+    write(tmp_path, {**FILES, "s.py": script})
+    listed = run_kogine(tmp_path, "run", "--inspect", "--modules", "s.py").stdout
+    (line,) = [line for line in listed.splitlines() if "lr" in line]
+    assert line.split()[1:4] == ["2", "int", "2"], listed
+
+
 def test_inspect_lists_the_parameters_of_modules(tmp_path: Path) -> None:
     write(tmp_path, {**FILES, "s.py": "import hparams\nfrom pkg import settings\nx = 1\n"})
     without = run_kogine(tmp_path, "run", "--inspect", "s.py").stdout

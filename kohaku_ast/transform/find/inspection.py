@@ -17,7 +17,7 @@ from kohaku_ast.transform.find.bindings import FUNCTIONS
 from kohaku_ast.transform.find.calls import parameters_of
 from kohaku_ast.transform.find.comments import Comments, first_sentence, read_comments
 from kohaku_ast.transform.find.entrypoints import Entrypoint, find_entrypoint
-from kohaku_ast.transform.find.modules import LocalModule, Reach, reach
+from kohaku_ast.transform.find.modules import LocalModule, Reach, import_names, reach
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.ranking import parents, rank
@@ -120,12 +120,21 @@ def _is_shown(parameter: Parameter) -> bool:
 
 def with_modules(found: Inspection) -> Inspection:
     """*found* with the parameters of the user's own modules that the script imports, after its own.
+    Not those that the script sets anew: the target means the line of the script.
 
     A module that cannot be parsed has none.
     """
     reached = reach(found.source)
+    names = import_names(found.source.tree, found.source.package)
+    stored = [one.target for one in found.parameters if one.kind == "stored"]
+    anew = {names.get(first, first) + dot + rest for first, dot, rest in map(_parted, stored)}
     inner = [one for module in reached.modules for one in _of_module(module)]
+    inner = [one for one in inner if one.target not in anew]
     return replace(found, parameters=(*found.parameters, *inner), reach=reached)
+
+
+def _parted(target: str) -> tuple[str, str, str]:
+    return target.partition(".")
 
 
 def _of_module(module: LocalModule) -> list[Parameter]:
