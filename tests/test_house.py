@@ -61,9 +61,9 @@ ROOMS = {
     "kohaku_ast.notebook": (5, 820),
     "kohaku_ast.pipeline": (35, 9480),
     "kohaku_ast.runner": (31, 8250),
-    "kohaku_ast.store": (23, 7570),
+    "kohaku_ast.store": (23, 7630),
     "kohaku_ast.systems": (14, 2900),
-    "kohaku_ast.transform": (49, 14230),
+    "kohaku_ast.transform": (49, 14240),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

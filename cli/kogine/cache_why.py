@@ -22,7 +22,7 @@ from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch, split_function
 from kohaku_ast.store.own_modules import own_files
 from kohaku_ast.store.pipeline_record import PIPELINE
-from kohaku_ast.store.reproduce import naming_damage, values_of
+from kohaku_ast.store.reproduce import naming_damage, values_for
 from kohaku_ast.store.result_key import Change, Explanation, explain
 from kohaku_ast.store.run_diff import text_changes
 from kohaku_ast.store.sources import Objects
@@ -107,8 +107,8 @@ def _of_record(record: Record, command: ScriptCommand) -> tuple[Bound, Sequence[
     """Today's script with the values of *record*, and others that *command* gives."""
     with naming_damage(record):
         given = {one.target for one in command.overrides}
-        config = values_of(record, Objects(record.folder.parent.absolute()), given)
         launch = launch_today(record)
+        config = values_for(record, Objects(record.folder.parent.absolute()), launch, given)
     entry = str(record.facts["script"].get("entrypoint") or "")
     bound = Binder(launch, list(command.overrides), entry, capture=True).bind(config)
     recorded = [str(one["path"]) for one in record.facts.get("inputs") or ()]

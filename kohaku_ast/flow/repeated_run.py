@@ -16,7 +16,7 @@ from kohaku_ast.runner.launch import Launch, find_launch
 from kohaku_ast.runner.script import Script, read_mapping
 from kohaku_ast.store.environment import lacking_secrets
 from kohaku_ast.store.pipeline_record import PIPELINE
-from kohaku_ast.store.reproduce import naming_damage, values_of
+from kohaku_ast.store.reproduce import naming_damage, values_for
 from kohaku_ast.store.sources import Objects
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def repeated_work(
     """
     with naming_damage(record):
         launch = launch_today(record)
-        config = values_of(record, Objects(record.folder.parent), without)
+        config = values_for(record, Objects(record.folder.parent), launch, without)
     entry = str(record.facts["script"].get("entrypoint") or "")
     binder = Binder(launch, list(overrides), entry, capture=True)
     return ScriptConfigs(launch.shown, binder, config)

@@ -225,7 +225,7 @@ SCHEMA = 1
 
 
 Form = Callable[[Any], dict[str, object]]
-"""Gives a value as a field."""
+"""Gives a value, which may be Pickled, as a field."""
 
 
 def program_fields(
@@ -329,11 +329,13 @@ def _override_fields(
         origins = _origins(given.program, own)
         for target, value in given.values.items():
             origin = origins.get(target, "Config")
-            found.append({"target": prefix + target, "origin": origin, **form(value)})
+            fields = form(given.as_sent(target, value))
+            found.append({"target": prefix + target, "origin": origin, **fields})
     for target, value in call_arguments(bound).items():
         found.append({"target": target, "origin": "Config", **form(value)})
     for name, value in bound.names.items():
-        found.append({"target": name, "origin": "new global", **form(value)})
+        fields = form(bound.prepared.given.as_sent(name, value))
+        found.append({"target": name, "origin": "new global", **fields})
     later = bound.prepared.later
     for one in later.overrides if later else ():
         found.append(

@@ -12,12 +12,14 @@ import sys
 import sysconfig
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import Config
+from kohaku_ast.config.siblings import Siblings
 from kohaku_ast.errors import KogineError, UncrossableValue, UsageError
 from kohaku_ast.store.environment import own_environment, variables
 from kohaku_ast.store.pipeline_record import PIPELINE, pipeline_of
@@ -26,6 +28,9 @@ from kohaku_ast.store.reproduced_results import changes, compare_results, declar
 from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.store.sources import Objects, load_object
 from kohaku_ast.store.values import TEXT, is_whole, read
+
+if TYPE_CHECKING:
+    from kohaku_ast.runner.launch import Launch
 
 REPRODUCED = "reproduced"
 """The folder of the restored runs, beside that of the records."""
@@ -78,7 +83,7 @@ def reproduce(
     with naming_damage(record):
         if is_pipeline:
             _check_pipeline(record)
-        values_of(record, objects)  # before anything is written: it names a value that is missing
+        _check_values(record, objects)  # before anything is written
         tree = _Tree(record, objects)
         data = tree.places(links)
         inputs = declared_inputs(record, data)
@@ -268,6 +273,29 @@ def check_has_values(record: Record) -> None:
         )
 
 
+def _check_values(record: Record, objects: Objects) -> None:
+    """Raise UsageError, which names it, for a value that cannot be restored. Those that refer to
+    modules of the script are only looked for: the modules are to be restored first.
+    """
+    forms = {str(one["target"]): one for one in record.facts.get("overrides") or ()}
+    inside = [target for target, one in forms.items() if "inside" in one]
+    for target in inside:
+        _kept(forms[target], objects, record)
+    values_of(record, objects, inside)
+
+
+def values_for(
+    record: Record, objects: Objects, launch: Launch, without: Collection[str] = ()
+) -> Config:
+    """As ``values_of``, for the script of *launch*, beside which are the modules that values refer
+    to.
+    """
+    siblings = Siblings()
+    with siblings.visible(launch.path0, ModuleType(_CONFIG)):
+        found = values_of(record, objects, without)
+    return replace(found, siblings=(siblings,))
+
+
 def values_of(record: Record, objects: Objects, without: Collection[str] = ()) -> Config:
     """The values of *record* as a Config, but for the targets *without*. Raises UsageError, which
     names the value, if one was recorded as text only, and for a script that has recorded itself.
@@ -305,6 +333,15 @@ def _value(form: Mapping[str, Any], objects: Objects, record: Record) -> object:
         return CellText(str(form[TEXT]), is_quoted=isinstance(form.get("json"), str))
     if is_whole(form):
         return read(form)
+    target, data = form["target"], _kept(form, objects, record)
+    try:
+        return load_object(data, str(form.get("inside", "")))
+    except UncrossableValue as error:
+        raise UsageError(f"the value of {target!r} cannot be restored: {error}") from None
+
+
+def _kept(form: Mapping[str, Any], objects: Objects, record: Record) -> bytes:
+    """The object of the value of *form*. Raises UsageError if there is none."""
     target, data = form["target"], objects.get(str(form.get("object")))
     if not data:
         raise UsageError(
@@ -312,10 +349,7 @@ def _value(form: Mapping[str, Any], objects: Objects, record: Record) -> object:
             f"{form.get('repr')}. Give it another one: kogine runs repeat {record.folder.name} "
             f"{target}=...{_maker(record)}"
         )
-    try:
-        return load_object(data)
-    except UncrossableValue as error:
-        raise UsageError(f"the value of {target!r} cannot be restored: {error}") from None
+    return data
 
 
 def _maker(record: Record) -> str:

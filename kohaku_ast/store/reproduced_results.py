@@ -56,7 +56,7 @@ def _text_of_metric(numbers: Mapping[str, Any]) -> str:
 
 
 def _text_of(form: Mapping[str, Any]) -> str:
-    shown = {name: one for name, one in form.items() if name != "object"}
+    shown = {name: one for name, one in form.items() if name not in ("object", "inside")}
     return str(read(form)) if is_whole(form) else json.dumps(shown)
 
 

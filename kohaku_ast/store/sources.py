@@ -28,6 +28,7 @@ from kohaku_ast.store.identity import script_hash
 from kohaku_ast.store.own_modules import own_files
 from kohaku_ast.store.run_folder import mark_root
 from kohaku_ast.store.values import TEXT, form_of_text, is_whole, written
+from kohaku_ast.transform.program.bound_program import Pickled, load
 from kohaku_ast.user_code import is_local_file
 
 OBJECTS = "objects"
@@ -230,10 +231,14 @@ class Sources:
         return {name: value_hash(own.get(name, os.environ.get(name))) for name in sorted(names)}
 
     def form(self, value: Any) -> dict[str, object]:
-        """*value* as a field of run.json; what has no text there is kept as an object, too."""
+        """*value* as a field of run.json; what has no text there is kept as an object, too. What is
+        Pickled is kept as it is: it refers to modules of the script.
+        """
         fields = written(value)
         if is_whole(fields):
             return fields
+        if type(value) is Pickled:
+            return {**fields, **self._of_pickled(value)}
         if id(value) in self._objects:
             return {**fields, "object": self._objects[id(value)][1]}
         try:
@@ -244,6 +249,12 @@ class Sources:
         if isinstance(value, (FunctionType, type)):  # others may change
             self._objects[id(value)] = value, digest
         return {**fields, "object": digest} if digest else fields
+
+    def _of_pickled(self, value: Pickled) -> dict[str, object]:
+        try:
+            return {"object": self.objects.put(value.data), "inside": value.name}
+        except OSError:
+            return {}
 
     def params(self, bound: Bound, overrides: Any) -> dict[str, object]:
         """The field ``params``: the value of every parameter of the script that its text says, or
@@ -314,11 +325,17 @@ def default_values(launch: Launch) -> dict[str, dict[str, object]]:
     return found
 
 
-def load_object(data: bytes) -> object:
-    """The value of an object that ``Sources.form`` has kept. Raises UncrossableValue.
+def load_object(data: bytes, inside: str = "") -> object:
+    """The value of an object that ``Sources.form`` has kept, of a Pickled the one called *inside*.
+    Raises UncrossableValue.
 
     It is unpickled: whoever can write to the store can run code here.
     """
+    if inside:
+        try:
+            return load(Pickled(data, inside))
+        except Exception as error:
+            raise UncrossableValue(f"{type(error).__name__}: {error}") from error
     return load_values(bool(data[0]), data[1:])["value"]["value"]
 
 

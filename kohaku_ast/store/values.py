@@ -18,6 +18,7 @@ from types import FunctionType
 from typing import Any
 
 from kohaku_ast.config.cells import CellText, is_cell, native
+from kohaku_ast.transform.program.bound_program import original
 
 _WHOLE = frozenset(("json", "path", "python"))
 TEXT = "text"
@@ -29,9 +30,10 @@ _MOST_REPR = 2_000
 
 
 def written(value: Any, show: Callable[[Any], str] | None = None) -> dict[str, object]:
-    """*value* as a field of run.json; never raises. *show* gives the text of a value that cannot
-    be read from any; without it, its ``repr`` does.
+    """*value*, or what a Pickled was made from, as a field of run.json; never raises. *show* gives
+    the text of a value that cannot be read from any; without it, its ``repr`` does.
     """
+    value = original(value)
     try:
         if type(value) is type(_PATH):
             return {"path": str(value)}

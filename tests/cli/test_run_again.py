@@ -66,6 +66,18 @@ def test_values_of_a_config_that_is_gone(folder: Path) -> None:
     assert repeat(folder, "last").stdout == "loss: 0.2 mine []\n"
 
 
+def test_values_of_modules_beside_the_script_are_its_own(folder: Path) -> None:
+    (folder / "net.py").write_text("class Net:\n    depth = 3\n")
+    (folder / "cfg.py").write_text("from net import Net\nkind = Net\nnet = Net()\n")
+    text = "import net as here\nkind = net = 1\nprint(kind is here.Net, isinstance(net, here.Net), net.depth)\n"
+    (folder / "train.py").write_text(text)
+    done = run_kogine(folder, "run", "--record", "--config", "cfg.py", "train.py")
+    assert done.stdout == "True True 3\n"
+    assert repeat(folder, "last").stdout == "True True 3\n"
+    (folder / "net.py").write_text("class Net:\n    depth = 4\n")
+    assert repeat(folder, "last", "--store", str(folder / ".kogine/runs")).stdout == "True True 4\n"
+
+
 def test_a_failing_repeat_has_its_status(folder: Path) -> None:
     (folder / "train.py").write_text("lr = 1\nname = ''\ndef main(epochs=1): pass\nmain()\n1 / 0\n")
     done = repeat(folder, "last")

@@ -18,6 +18,7 @@ from tests.cli.recorded import started
 from tests.oracle import Finished, on_path, run_kogine
 
 CONFIG = """\
+from helper import Grid
 from kohaku_ast import Config
 def schedule(n):
     return n * 3
@@ -25,7 +26,8 @@ class Model:
     depth = 4
     def size(self):
         return self.depth * 10
-CONFIG = Config({"schedule": schedule, "Model": Model, "offset": 1, "path": "a b"})
+CONFIG = Config({"schedule": schedule, "Model": Model, "offset": 1, "path": "a b",
+                 "grid": Grid(3), "Grid": Grid})
 """
 SCRIPT = """\
 import importlib, os, sys
@@ -37,6 +39,8 @@ schedule = None
 Model = None
 offset = 0
 path = ""
+grid = Grid = None
+print("own:", isinstance(grid, helper.Grid) + (Grid is helper.Grid) + grid.n)
 print("loss:", schedule(offset) + Model().size() + helper.scale + plugin.bonus + deep)
 print("arguments =", len(sys.argv))
 if __name__ == "__main__":
@@ -46,7 +50,7 @@ if __name__ == "__main__":
 FILES = {
     "cfg.py": CONFIG,
     "train.py": SCRIPT,
-    "helper.py": "scale = 100\n",
+    "helper.py": "scale = 100\nclass Grid:\n    def __init__(self, n): self.n = n + 1\n",
     "pkg/__init__.py": "",
     "pkg/inner.py": "deep = 1000\n",
     "lib/plugin.py": "bonus = 5\n",
@@ -95,8 +99,10 @@ def test_the_old_results_come_out(mode: str, change: object, tmp_path: Path) -> 
     change(tmp_path)
     done, equal, different = reproduce(tmp_path)
     assert (done.status, different) == (0, {})
-    assert equal == ["status", "exit status", "metrics.loss", "metrics.arguments", "files/out.txt"]
-    assert "loss: 1148\narguments = 3\n" in done.stderr
+    assert equal == [
+        "status", "exit status", "metrics.own", "metrics.loss", "metrics.arguments", "files/out.txt",
+    ]  # fmt: skip
+    assert "own: 6\nloss: 1148\narguments = 3\n" in done.stderr
 
 
 def test_a_store_copied_elsewhere_reproduces(tmp_path: Path) -> None:

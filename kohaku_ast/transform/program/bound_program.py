@@ -156,6 +156,11 @@ class BoundProgram:
         texts = value if is_read_later(value) else None
         return PathSetter(target, self.program.filename, line, self.findings, texts)  # type: ignore[arg-type]
 
+    def as_sent(self, target: str, value: object) -> object:
+        """*value* of *target*; the Pickled, if that is what the script gets."""
+        sent = self.sent.get(target)
+        return sent if type(sent) is Pickled else value
+
     def codes(self, role: str = "") -> list[CodeType]:
         """The code of the Program with the values in it; with *role*, only the segments that
         have it.
