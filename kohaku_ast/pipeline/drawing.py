@@ -20,6 +20,7 @@ from kohaku_ast.display.graph_svg import description
 from kohaku_ast.errors import UsageError, unknown
 from kohaku_ast.files import replace_users_file
 from kohaku_ast.pipeline.callbacks import LastRun
+from kohaku_ast.pipeline.edge_types import UNKNOWN, name_of
 from kohaku_ast.pipeline.graph import part_of, shown_inputs
 from kohaku_ast.pipeline.node_like import Recipe
 
@@ -172,7 +173,7 @@ def _edges(
 def _node_box(graph: Graph, node: NodeLike, depth: int, states: States) -> Box:
     state, words, error = states.of(node.name)
     inside: PipelineLike | None = getattr(node, "pipeline", None)
-    lines = [*_outputs_line(node), *_condition_line(node), *_inside_line(node, inside), words]
+    lines = [*_output_lines(node), *_condition_line(node), *_inside_line(node, inside), words]
 
     def open_(deeper: int = 0) -> Sketch:
         assert inside is not None
@@ -189,8 +190,24 @@ def _node_box(graph: Graph, node: NodeLike, depth: int, states: States) -> Box:
     )
 
 
-def _outputs_line(node: NodeLike) -> Iterable[str]:
-    return [] if node.outputs == (node.name,) else [f"→ {listed(node.outputs, WIDEST - 12)}"]
+def _output_lines(node: NodeLike) -> Iterable[str]:
+    """``→ model, loss``; with types a line for each output."""
+    types = {name: _type_text(node, "output_hint", name) for name in node.outputs}
+    if node.outputs == (node.name,):
+        return [f"→ {types[node.name]}"] if types[node.name] else []
+    if not any(types.values()) or len(types) > _MOST:
+        return [f"→ {listed(node.outputs, WIDEST - 12)}"]
+    return [f"→ {_typed(name, text)}" for name, text in types.items()]
+
+
+def _typed(name: str, type_text: str) -> str:
+    return f"{name}: {type_text}" if type_text else name
+
+
+def _type_text(node: NodeLike, hint: str, name: str) -> str:
+    """The type of an input or an output of *node*, by its method *hint*, as in source code."""
+    found = getattr(node, hint, lambda _: UNKNOWN)(name)
+    return "" if found is UNKNOWN else one_line(name_of(found), WIDEST - 8)
 
 
 def _condition_line(node: Any) -> Iterable[str]:
@@ -208,16 +225,20 @@ def _inside_line(node: Any, inside: PipelineLike | None) -> Iterable[str]:
 
 def _hint(graph: Graph, node: NodeLike, became: Sequence[str]) -> str:
     defaults = {name: default_text(value) for name, value in node.defaults.items()}
-    inputs = [
-        f"{name} = {defaults[name]}" if defaults.get(name) else name
+    typed = {
+        name: _typed(name, _type_text(node, "input_hint", name))
         for name in shown_inputs(graph, node)
+    }
+    inputs = [
+        f"{text} = {defaults[name]}" if defaults.get(name) else text for name, text in typed.items()
     ]
+    outputs = [_typed(name, _type_text(node, "output_hint", name)) for name in node.outputs]
     bound = [f"{name} = {value_text(value)}" for name, value in node.bound.items()]
     parts = [
         f"{node.name} ({node.where})",
         f"takes {listed(inputs, 300)}" if inputs else "takes nothing",
         f"bound: {listed(bound, 200)}" if bound else "",
-        f"gives {listed(node.outputs, 300)}",
+        f"gives {listed(outputs, 300)}",
         *[f"runs only {line}" for line in _condition_line(node)],
         *became,
     ]
@@ -259,10 +280,13 @@ def inputs_box(graph: Graph, names: list[str], bound: Mapping[str, Any]) -> Box:
 def _input_text(graph: Graph, name: str) -> str:
     if name in graph.producers:
         return f"{name} (of {graph.producers[name].name})"
+    types = dict.fromkeys(_type_text(one, "input_hint", name) for one in graph.readers[name])
+    shown = _typed(name, " or ".join(filter(None, types)))
     if not graph.is_optional(name):
-        return name
+        return shown
     values = dict.fromkeys(default_text(one.defaults[name]) for one in graph.readers[name])
-    return f"{name} = {' or '.join(filter(None, values))}" if any(values) else f"{name} (optional)"
+    found = " or ".join(filter(None, values))
+    return f"{shown} = {found}" if found else f"{shown} (optional)"
 
 
 class States:

@@ -37,14 +37,17 @@ def words(text: str) -> list[str]:
 
 def test_every_node_and_input_is_written() -> None:
     assert words(training().visualize().svg) == [
-        "path",
-        "limit = 100",
-        "lr = 0.001",
+        "path: str",
+        "limit: int = 100",
+        "lr: float = 0.001",
         "prep",
-        "→ train_set, vocab",
+        "→ train_set: list[int]",
+        "→ vocab: dict[str, int]",
         "train",
-        "→ model, val_loss",
+        "→ model: int",
+        "→ val_loss: float",
         "report",
+        "→ str",
     ]
 
 
@@ -206,7 +209,7 @@ def test_states_of_a_run_that_failed() -> None:
     shown = words(drawing.svg)
     assert shown[shown.index("broken") + 1].startswith("failed after")
     assert shown[shown.index("after") + 1] == "did not run"
-    assert shown[shown.index("report") + 1].endswith("ms")
+    assert shown[shown.index("report") + 2].endswith("ms")
     titles = [one.text or "" for one in parsed(drawing.svg).iter(f"{SVG}title")]
     assert any(one.endswith("\nZeroDivisionError: division by zero") for one in titles)
 
@@ -216,7 +219,7 @@ def test_states_of_a_cached_run() -> None:
     made.run({"path": "x"}, "report")
     made.run({"path": "x"}, "report")
     shown = words(made.visualize().svg)
-    assert shown[shown.index("report") + 1] == "cached"
+    assert shown[shown.index("report") + 2] == "cached"
     assert shown.count("did not run") == 2  # nothing above it was asked for
 
 
@@ -224,7 +227,7 @@ def test_states_inside_a_map() -> None:
     made = crawling(callbacks=[LastRun()])
     made.run(urls=["a", "bb", "ccc"])
     shown = words(made.visualize(depth=1).svg)
-    assert re.fullmatch(r"3 succeeded, \d+ ms", shown[shown.index("fetched") + 1])
+    assert re.fullmatch(r"3 succeeded, \d+ ms", shown[shown.index("fetched") + 2])
 
 
 def test_a_drawing_keeps_what_it_shows() -> None:
@@ -260,17 +263,17 @@ def test_mermaid_file(tmp_path: Path) -> None:
     crawling().visualize(depth=1).save(path)
     assert path.read_text(encoding="utf-8") == (
         "flowchart TD\n"
-        '    n0(["urls<br/>base = 3"])\n'
-        '    subgraph n1["page<br/>→ fetched, parsed<br/>2 nodes, for each urls"]\n'
-        '        n1_0(["url"])\n'
-        '        n1_1(["base = 3"])\n'
-        '        n1_2["fetched"]\n'
-        '        n1_3["parsed"]\n'
+        '    n0(["urls<br/>base#58; int = 3"])\n'
+        '    subgraph n1["page<br/>→ fetched#58; list<br/>→ parsed#58; list<br/>2 nodes, for each urls"]\n'
+        '        n1_0(["url#58; str"])\n'
+        '        n1_1(["base#58; int = 3"])\n'
+        '        n1_2["fetched<br/>→ int"]\n'
+        '        n1_3["parsed<br/>→ int"]\n'
         "        n1_0 --> n1_2\n"
         "        n1_1 --> n1_3\n"
         '        n1_2 --> |"fetched"| n1_3\n'
         "    end\n"
-        '    n2["summed"]\n'
+        '    n2["summed<br/>→ int"]\n'
         "    n0 --> n1\n"
         '    n1 --> |"parsed"| n2\n'
     )
@@ -313,7 +316,12 @@ def test_a_notebook_shows_it() -> None:
 
 def test_a_node_is_drawn_by_the_name_it_has_in_the_graph() -> None:
     made = Pipeline([report.with_names("summary", val_loss="loss")])
-    assert words(made.visualize().svg) == ["loss", "vocab", "summary", "→ report"]
+    assert words(made.visualize().svg) == [
+        "loss: float",
+        "vocab: dict[str, int]",
+        "summary",
+        "→ report: str",
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".html", ".mmd"])

@@ -164,7 +164,7 @@ def test_an_input_stands_beside_its_reader() -> None:
     sketch = make_sketch(training())
     layout = lay_out(sketch)
     tops = {box.title or box.lines[0]: layout.places[n].y for n, box in enumerate(sketch.boxes)}
-    assert tops["lr = 0.001"] == tops["prep"]
+    assert tops["lr: float = 0.001"] == tops["prep"]
 
 
 def test_a_wide_graph_and_a_long_one_are_linear_in_size() -> None:
