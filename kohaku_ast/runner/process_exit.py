@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from kohaku_ast.frames import contextmanager, hidden, put_part, put_traceback
 from kohaku_ast.runner.empty_stack import call_hook
@@ -40,11 +40,12 @@ def ending(folder: str, lend: Lend = lend_nothing) -> Iterator[None]:
     """After the block, end what a script in *folder* has started in it."""
     functions: list[_Function] = []
     threads, children, final = set(threading.enumerate()), _children(), set(finalizers())
+    servers = {server.pid for server in _servers()}
     with _own_exit_functions(folder, functions):
         try:
             yield
         finally:
-            lend(lambda: _end(threads, functions, final, children))
+            lend(lambda: _end(threads, functions, final, children, servers))
 
 
 def _end(
@@ -52,6 +53,7 @@ def _end(
     functions: list[_Function],
     final: set[Any],
     children: list[Any],
+    servers: set[int],
 ) -> None:
     """End them as the interpreter does: after a Ctrl-C in one step it goes on with the next. The
     KeyboardInterrupt is raised at the end.
@@ -62,6 +64,7 @@ def _end(
         lambda: _call(functions),
         lambda: _finalize(final),
         lambda: _end_children(children),
+        lambda: _end_servers(servers),
     )
     for step in steps:
         try:
@@ -204,6 +207,60 @@ def _end_children(before: list[Any]) -> None:
             if child.daemon:
                 child.terminate()
             child.join()
+
+
+class _Server(NamedTuple):
+    """A process that multiprocessing starts for itself, and that ends when a pipe to it closes."""
+
+    #: What has started it, and its attributes with the pipe and the number.
+    owner: Any
+    pipe: str
+    number: str
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return int(getattr(self.owner, self.number))
+
+    def end(self) -> None:
+        """Close its pipe, and wait for its end; not for long, as another process may hold it."""
+        pid = self.pid
+        os.close(getattr(self.owner, self.pipe))
+        for name in (self.pipe, self.number):
+            setattr(self.owner, name, None)
+        until = time.monotonic() + _PATIENCE
+        while time.monotonic() < until:
+            try:
+                if os.waitpid(pid, os.WNOHANG)[0]:
+                    return
+            except ChildProcessError:  # the script has waited for it
+                return
+            time.sleep(0.001)
+
+
+_PATIENCE = 1.0
+_TRACKER = ("_resource_tracker", "_fd", "_pid")
+_SERVERS = {
+    # First: it has the pipe of the tracker, too.
+    "multiprocessing.forkserver": ("_forkserver", "_forkserver_alive_fd", "_forkserver_pid"),
+    "multiprocessing.resource_tracker": _TRACKER,
+    "joblib.externals.loky.backend.resource_tracker": _TRACKER,
+    "loky.backend.resource_tracker": _TRACKER,
+}
+
+
+def _servers() -> list[_Server]:
+    """Those that run, in the order in which they end."""
+    names = ((sys.modules.get(module), names) for module, names in _SERVERS.items())
+    found = (_Server(getattr(module, owner, None), *more) for module, (owner, *more) in names)
+    return [one for one in found if getattr(one.owner, one.number, None) is not None]
+
+
+def _end_servers(before: set[int]) -> None:
+    """End the new ones: they have the run's output, whose reader waits for all who may print."""
+    for one in _servers():
+        if one.pid not in before:
+            one.end()
 
 
 class _Mark:

@@ -233,3 +233,31 @@ def test_exit_functions_of_libraries_are_left_to_the_process(tmp_path: Path) -> 
 
 def _also(folder: Path) -> str:
     return f"{on_path()}:{folder}"
+
+
+STARTS_SERVERS = """\
+from multiprocessing import forkserver, resource_tracker
+forkserver.ensure_running()
+resource_tracker.ensure_running()
+pids = [forkserver._forkserver._forkserver_pid, resource_tracker._resource_tracker._pid]
+"""
+RUNS_THEM = """\
+import os
+from kohaku_ast import Config, run
+def ended():
+    pids = run("s.py", Config(outputs=["pids"])).outputs["pids"]
+    return [not os.path.exists(f"/proc/{pid}") for pid in pids]
+print(ended(), ended())
+from multiprocessing import forkserver, resource_tracker
+resource_tracker.ensure_running()
+print(ended(), ended())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+def test_the_servers_of_multiprocessing_end_with_the_run_that_started_them(tmp_path: Path) -> None:
+    """They have its streams: who reads its output until nobody can print waited for them."""
+    (tmp_path / "s.py").write_text(STARTS_SERVERS)
+    (tmp_path / "host.py").write_text(RUNS_THEM)
+    done = run_python(tmp_path, "host.py", PYTHONPATH=on_path())
+    assert done.stdout == "[True, True] [True, True]\n[True, False] [True, False]\n", done.stderr
