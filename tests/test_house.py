@@ -60,7 +60,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.notebook": (5, 820),
     "kohaku_ast.pipeline": (35, 9500),
-    "kohaku_ast.runner": (31, 8250),
+    "kohaku_ast.runner": (31, 8310),
     "kohaku_ast.store": (23, 7630),
     "kohaku_ast.systems": (14, 2900),
     "kohaku_ast.transform": (49, 14240),
