@@ -370,6 +370,7 @@ kogine = _Kogine(
             "Run, draw or compile the system of components that a file defines.",
         ),
         "runs": ("kogine.runs:runs", "List, show and mark recorded runs."),
+        "ui": ("kogine.ui:ui", "Show recorded runs in the browser."),
         "config": ("kogine.config:config", "Show, check, write, compare and convert configs."),
         "doctor": (
             "kogine.doctor:doctor",

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kogine.report import RowStream, printing
-from kogine.run_tables import short_id, store_of
+from kogine.run_tables import store_of
 
 from kohaku_ast.errors import UsageError, visible
+from kohaku_ast.store.columns import short_id
 from kohaku_ast.store.pipeline_record import PIPELINE, children
 from kohaku_ast.store.record import Record
 from kohaku_ast.store.run_folder import LOG

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from math import nan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kogine.report import print_answer, printing
 
 from kohaku_ast.display.text import (
     Group,
     csv_text,
-    exact_time,
     group_rows,
     json_text,
     print_table,
-    short_size,
     sparkline,
 )
 from kohaku_ast.errors import UsageError, did_you_mean, visible
 from kohaku_ast.exports.tables import document, table_of
-from kohaku_ast.store.columns import FIELDS, cell, heading, table_names
+from kohaku_ast.store.columns import cell, heading, short_id, table_names
 from kohaku_ast.store.query import Query
-from kohaku_ast.store.run_folder import FILES, RUNS
-from kohaku_ast.store.seeds import seed_text, seeds_in
+from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.store.store import Runs, Store
 from kohaku_ast.store.summary import RunSummary
-
-if TYPE_CHECKING:
-    from kohaku_ast.store.record import Record
 
 _MOST_ROWS = 20
 """Of a table, unless ``--limit`` is given."""
@@ -72,6 +65,8 @@ def _rows(runs: Runs, names: Sequence[str], most: int, form: str) -> list[list[A
     """The values of *names* in the first *most* of *runs*; a curve is a list of numbers, in a table
     a line of blocks.
     """
+    from kohaku_ast.exports.series import curve_of  # here: most lists have no curve
+
     plain = [one for one in names if not one.startswith(_CURVE)]
     rows = [[*row] for row in [*runs.rows(plain)][:most]]
     for place, name in enumerate(names):
@@ -90,14 +85,6 @@ def _metric(runs: Runs, name: str) -> str:
     return name
 
 
-def curve_of(record: Record, metric: str) -> list[float]:
-    """The values of *metric* in *record*, in the order of their steps."""
-    from kohaku_ast.store.metrics import whole_series  # here: most lists have no curve
-
-    points = whole_series(record.folder, record.facts)
-    return [one["metrics"][metric] for one in points if metric in one.get("metrics", ())]
-
-
 @printing
 def print_runs(names: Sequence[str], rows: Iterable[Sequence[Any]], more: str = "") -> int:
     """Print a table for readers, and the line *more* below it."""
@@ -111,11 +98,6 @@ def table_cell(name: str, value: Any) -> str:
     """*value* of the column *name* for a table: an id is its short form, and all is one line."""
     text = cell(name, value)
     return short_id(text) if name in ("id", "parent") else " ".join(text.splitlines())
-
-
-def short_id(name: str) -> str:
-    """The eight digits in the name of a run's folder."""
-    return name.partition("-")[2][:8]
 
 
 # --- JSON and CSV --------------------------------------------------------------------------------
@@ -159,14 +141,17 @@ def print_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
 def start_show(folder: str, name: str, form: str) -> Callable[[], int]:
     """The function that prints the run *name*."""
     runs = store_of(folder).select([name])
+    from kohaku_ast.exports.run_sheet import show_rows  # here: lists do without
+    from kohaku_ast.store.pipeline_record import nodes_of
+
     record, summary = runs[0], runs.summaries[0]
-    nodes = _nodes_of(record) if summary.kind == "pipeline" else []
+    nodes = nodes_of(record) if summary.kind == "pipeline" else []
     if form == "json":
         marks = {"tags": summary.tags, "note": summary.note}
         own = {"number": summary.number, "id": summary.id}
         now = {"status": record.status, **({"nodes": nodes} if nodes else {})}
         return lambda: print_json({**own, **record.facts, **now, **marks})
-    rows = [*_show_rows(record, summary, nodes)]
+    rows = [*show_rows(record, summary, nodes)]
     if form == "csv":
         return lambda: print_csv(("part", "name", "value"), ((a, *b) for a, b in rows))
     error = record.error.traceback if record.error else ""
@@ -178,93 +163,6 @@ def _print_show(rows: Sequence[tuple[str, tuple[str, str]]], traceback: str) -> 
     print_table(("name", "value"), group_rows(rows), sys.stdout)
     sys.stdout.write(traceback and f"\n# traceback\n{visible(traceback.rstrip())}\n")
     return 0
-
-
-def _nodes_of(record: Record) -> list[dict[str, Any]]:
-    from kohaku_ast.store.pipeline_record import nodes_of  # here: lists do without
-
-    return nodes_of(record)
-
-
-def _show_rows(
-    record: Record, run: RunSummary, nodes: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Heading, and name and value."""
-    for name in FIELDS:
-        value = getattr(run, name)
-        if value not in (None, "", []) and (name, value) != ("kind", "script"):
-            yield "", (name, " ".join(cell(name, value).splitlines()))
-    places = {"log": record.log, "files": record.folder / FILES}
-    yield from (("", (name, str(path))) for name, path in places.items() if path and path.exists())
-    for one in nodes:
-        yield "nodes", (str(one["name"]), node_text(one, record))
-    for one in record.facts.get("permanences", ()):
-        how = {0: "not made", 1: "made once"}.get(one["made"], f"made {one['made']} times")
-        yield "permanences", (one["name"], f"{one['made_by']}, {how}, {exact_time(one['seconds'])}")
-    env = record.facts.get("env") or {}
-    if "pass" in env:
-        yield "env", ("pass", " ".join(env["pass"]))
-    yield from (("env", (name, str(value))) for name, value in env.get("set", {}).items())
-    origins = {one["target"]: one.get("origin", "") for one in record.facts.get("overrides", ())}
-    for target, value in run.params.items():
-        origin = f"  ({origins[target]})" if target in origins else ""
-        yield "params", (target, f"{_plain(value)}{origin}")
-    for one in seeds_in(record.facts):
-        yield "seeds", (str(one["call"]), f"{seed_text(one)}  ({one['file']}:{one['line']})")
-    for name in run.metrics:
-        # No number is the least, or the greatest, of those that are all nan.
-        numbers = {what: nan if one is None else one for what, one in run.statistics(name).items()}
-        pairs = (f"{what} {_plain(one)}" for what, one in numbers.items())
-        yield "metrics", (name, ", ".join(pairs))
-    for one in (record.facts.get("sources") or {}).get("configs", ()):
-        yield "config files and tables", (one["file"], f"sha256 {one['sha256'][:12]}")
-    if record.facts.get("metrics_incomplete"):
-        yield "metrics", ("(incomplete)", "it printed too many at once: numbers are left out")
-    for one in record.facts.get("artifacts") or ():
-        yield "artifacts", (str(one["path"]), _kept(one))
-    for one in record.facts.get("hook_errors") or ():
-        yield "hooks that raised", (one["hook"], one["error"])
-    for kind in ("outputs", "metadata"):
-        for name, value in run.values(kind).items():
-            yield kind, (name, _plain(value))
-    if run.value is not None:
-        yield "value", ("value", _plain(run.value))
-
-
-def _kept(artifact: Mapping[str, Any]) -> str:
-    if artifact["sha256"] is None:
-        return f"not kept: {artifact.get('problem')}"
-    return f"{short_size(artifact['size'])}  {artifact['sha256'][:12]}"
-
-
-def node_text(node: Mapping[str, Any], record: Record) -> str:
-    """``succeeded, 0.5 s, run 5cce9897``: a node of the pipeline of *record*."""
-    status = str(node["status"])
-    if record.status == "lost":
-        status = {"running": "lost", "waiting": "not run"}.get(status, status)
-    parts = [status]
-    parts += [f"process {node['process']['pid']}"] if node.get("process") else []
-    if node.get("seconds") is not None:
-        parts.append(exact_time(float(node["seconds"])))
-    if node.get("times"):
-        failed = f", {node['failures']} failed" if node.get("failures") else ""
-        parts.append(f"{node['times']} times{failed}")
-    runs = list(node.get("runs") or ())
-    more = f" and {len(runs) - _MOST_RUNS} more" if len(runs) > _MOST_RUNS else ""
-    parts += [f"run {' '.join(map(short_id, runs[:_MOST_RUNS]))}{more}"] if runs else []
-    error = node.get("error")
-    parts += [": ".join(filter(None, (error["type"], error["message"])))] if error else []
-    parts += [f"{node['skips']} skipped"] if node.get("skips") else []
-    parts += [str(node["why"])] if node.get("why") else []
-    return " ".join(", ".join(parts).splitlines())
-
-
-_MOST_RUNS = 3
-"""Of a node of a map, that ``show`` names."""
-
-
-def _plain(value: Any) -> str:
-    return repr(value) if not isinstance(value, float) else f"{value:.6g}"
 
 
 def start_best(

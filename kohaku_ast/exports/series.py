@@ -80,6 +80,12 @@ def _results(record: Record) -> Iterator[tuple[str, Number]]:
             yield name, value
 
 
+def curve_of(record: Record, metric: str) -> list[float]:
+    """The values of *metric* in *record*, in the order of their steps."""
+    points = whole_series(record.folder, record.facts)
+    return [one["metrics"][metric] for one in points if metric in one.get("metrics", ())]
+
+
 def unique_names(names: Iterable[str], change: Callable[[str], str]) -> dict[str, str]:
     """Each of *names* -> what *change* makes of it, with ``_2``, ``_3`` ... where that is taken."""
     found: dict[str, str] = {}

@@ -6,6 +6,7 @@ Queries, ``sort``, tables and ``best`` read names here.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,10 +25,10 @@ Getter: TypeAlias = "Callable[[RunSummary], Any]"
 FIELDS = (
     "number", "id", "identity", "status", "script", "label", "index", "attempt", "started",
     "ended", "seconds", "exit_status", "error", "host", "commit", "tags", "note", "cached", "kind",
-    "parent", "node",
+    "parent", "node", "flow",
 )  # fmt: skip
 """Names that every run has."""
-_LATE = ("kind", "parent", "node")
+_LATE = ("kind", "parent", "node", "flow")
 """Those that mean a value of the runs if any has one of that name."""
 _ALIASES = {"#": "number", "git.commit": "commit", "git commit": "commit", "folder": "id"}
 _LAST = re.compile(r"(?:^|[.\s(-])([^.\s()\[\]-][^.\s()\[\]]*)\)?$|\[['\"]?([^'\"\]]+)['\"]?\]$")
@@ -166,6 +167,25 @@ def last_name(target: str) -> str:
 
 
 # --- order ---------------------------------------------------------------------------------------
+
+
+def choose_runs(
+    every: Sequence[RunSummary], where: str = "", sort: str = "", script: str = "", since: str = ""
+) -> list[RunSummary]:
+    """Those of *every* run that fit the query *where*, are of *script* and started after the time
+    *since*, which is text as in a record; in the same order, or by the name *sort*.
+    """
+    columns = Columns(every)
+    chosen = columns.select(Query(where)) if where else [*every]
+    chosen = [one for one in chosen if _is_of(one, script)] if script else chosen
+    chosen = [one for one in chosen if one.started >= since] if since else chosen
+    return sort_runs(chosen, sort, columns) if sort and every else chosen
+
+
+def _is_of(run: RunSummary, script: str) -> bool:
+    path = run.script.replace(os.sep, "/")
+    wanted = script.replace(os.sep, "/").removeprefix("./")
+    return path == wanted or path.endswith(f"/{wanted}") or path == f"./{wanted}"
 
 
 def sort_runs(runs: Sequence[RunSummary], by: str, columns: Columns) -> list[RunSummary]:
@@ -316,3 +336,8 @@ def _local_time(text: str) -> str:
 def heading(name: str) -> str:
     """The heading of the column *name*."""
     return {"number": "#"}.get(name, _RESULTS.sub("", name))
+
+
+def short_id(name: str) -> str:
+    """The eight digits in the name of a run's folder."""
+    return name.partition("-")[2][:8]

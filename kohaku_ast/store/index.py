@@ -21,7 +21,7 @@ from kohaku_ast.store.summary import Row, RunSummary, Shape, row_of
 if TYPE_CHECKING:
     import sqlite3
 
-VERSION = 5
+VERSION = 6
 """Grows when a row holds something else. The version of another one is made anew."""
 _STEP = 2 * 10**9
 """Nanoseconds within which a file may change again and have the same time, on some file systems."""
@@ -46,7 +46,7 @@ class Index:
         return self._current({})
 
     def _current(self, stored: Mapping[str, Row]) -> list[RunSummary]:
-        stamps = _find_stamps(self._root)
+        stamps = find_stamps(self._root)
         changed = {
             name: _read_row(self._root / name, stamp)
             for name, stamp in stamps.items()
@@ -234,7 +234,7 @@ def _age(run: RunSummary) -> tuple[str, int, str]:
 # --- what changes, and what a row holds ----------------------------------------------------------
 
 
-def _find_stamps(root: Path) -> dict[str, str]:
+def find_stamps(root: Path) -> dict[str, str]:
     """Folder with a record -> a text that changes when its record or marks change."""
     try:
         names = os.listdir(root)

@@ -375,7 +375,7 @@ def _run(record: Record, tree: _Tree, folder: Path, output: int | None) -> Recor
     cwd = tree.inside(tree.cwd, folder)
     words = _words(record, tree, folder, str(_config_file(tree, folder)))
     subprocess.run(
-        [*_kogine(), *words],
+        [*kogine_command(), *words],
         cwd=cwd,
         env=_environment(record, tree, folder),
         stdout=output,
@@ -399,7 +399,7 @@ def _run_pipeline(record: Record, tree: _Tree, folder: Path, output: int | None)
     cwd, store = tree.inside(tree.cwd, folder), str(record.folder.absolute().parent)
     subprocess.run(
         [
-            *_kogine(),
+            *kogine_command(),
             "runs",
             "repeat",
             record.folder.name,
@@ -431,7 +431,7 @@ def _words(record: Record, tree: _Tree, folder: Path, config: str) -> list[str]:
     return [*words, "--", *tree.arguments] if tree.arguments else words
 
 
-def _kogine() -> list[str]:
+def kogine_command() -> list[str]:
     """The command; the module by its name would find a ``kogine.py`` of the user's first."""
     command = os.path.join(sysconfig.get_path("scripts"), "kogine")
     return [command] if os.path.isfile(command) else [sys.executable, "-m", "kogine"]

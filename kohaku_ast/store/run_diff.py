@@ -91,7 +91,7 @@ def _cell(part: str, value: str | None) -> str:
 def diff_runs(first: Record, second: Record) -> RunDiff:
     """In what the *second* run differs from the *first*."""
     rows = [*_source(first, second)]
-    parts = {"values": _values, "nodes": _nodes, "environment": _environment, "git": _git}
+    parts = {"values": _values, "nodes": _nodes, "environment": environment_of, "git": git_of}
     for part, found in parts.items():
         rows += _rows(part, found(first), found(second))
     if "seeds" in first.facts and "seeds" in second.facts:  # else one is of an earlier version
@@ -137,7 +137,8 @@ def _nodes(record: Record) -> dict[str, str]:
     return {str(one["name"]): str(one["status"]) for one in record.nodes}
 
 
-def _environment(record: Record) -> dict[str, str]:
+def environment_of(record: Record) -> dict[str, str]:
+    """Name -> text of what is known of the machine, its packages and variables."""
     facts = record.facts
     places = {"host": facts.get("host"), "folder": facts.get("cwd"), "device": facts.get("device")}
     found = {**_flat(places), **_flat(facts.get("environment") or {})}
@@ -148,7 +149,8 @@ _OF_EACH_RUN = tuple(f"variables.KOGINE_{name}" for name in ("RUN_INDEX", "WORKE
 """Its place in its flow, which says nothing about the run."""
 
 
-def _git(record: Record) -> dict[str, str]:
+def git_of(record: Record) -> dict[str, str]:
+    """The same of git."""
     return _flat(record.facts.get("git") or {})
 
 
@@ -170,7 +172,7 @@ def _flat(found: Mapping[str, Any], start: str = "") -> dict[str, str]:
 
 def _source(first: Record, second: Record) -> Iterator[Difference]:
     with_modules = _has_modules(first, second)
-    before, after = (_digests(one, with_modules) for one in (first, second))
+    before, after = (source_digests(one, with_modules) for one in (first, second))
     for one in _rows("source", before, after):
         text = _text_diff(one, first, second)
         yield Difference(one.part, one.name, one.first, one.second, text)
@@ -184,7 +186,7 @@ def _has_modules(*records: Record) -> bool:
     return all((one.facts.get("sources") or {}).get("modules") is not None for one in records)
 
 
-def _digests(record: Record, with_modules: bool) -> dict[str, str]:
+def source_digests(record: Record, with_modules: bool) -> dict[str, str]:
     """Name of each text -> its SHA-256."""
     facts = record.facts
     sources = facts.get("sources") or {}
@@ -202,7 +204,7 @@ def _text_diff(one: Difference, first: Record, second: Record) -> str:
     """The changes of the text *one*; empty if one of the two was not kept, or there is none."""
     if one.first is None or one.second is None:
         return ""
-    before, after = _data(first, one.first), _data(second, one.second)
+    before, after = kept_text(first, one.first), kept_text(second, one.second)
     if before is None or after is None:
         return ""
     names = [f"{one.name} of {record.folder.name}" for record in (first, second)]
@@ -215,7 +217,7 @@ def text_changes(before: bytes, after: bytes, first: str, second: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _data(record: Record, digest: str) -> bytes | None:
+def kept_text(record: Record, digest: str) -> bytes | None:
     """The text that *record* has under *digest*; None if it was not kept."""
     root = record.folder.parent
     return Objects(root.parent if root.name == REMOVED else root).get(digest)

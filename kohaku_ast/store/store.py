@@ -16,9 +16,9 @@ from kohaku_ast.store.columns import (
     Columns,
     best_runs,
     cell,
+    choose_runs,
     frame_names,
     heading,
-    sort_runs,
     table_names,
 )
 from kohaku_ast.store.index import Index
@@ -67,16 +67,8 @@ class Store:
         :param since: only runs that started after this time, or in the last ``2d``, ``12h``, ...
         :param limit: at most so many; 0: all.
         """
-        every = Index(self.root).runs()
-        columns = Columns(every)
-        chosen = columns.select(Query(where)) if where else every
-        chosen = [one for one in chosen if _is_of(one, script)] if script else chosen
-        if since:
-            start = read_since(since)
-            chosen = [one for one in chosen if one.started >= start]
-        chosen = chosen[::-1]
-        if sort and every:
-            chosen = sort_runs(chosen, sort, columns)
+        start = read_since(since) if since else ""
+        chosen = choose_runs(Index(self.root).runs()[::-1], where, sort, script, start)
         return Runs(self.root, chosen[:limit] if limit else chosen)
 
     def find(self, name: str | int) -> Record:
@@ -395,12 +387,6 @@ _MOST_SHOWN = 100
 
 def _or_none(value: Any) -> Any:
     return None if value is MISSING else value
-
-
-def _is_of(run: RunSummary, script: str) -> bool:
-    path = run.script.replace(os.sep, "/")
-    wanted = script.replace(os.sep, "/").removeprefix("./")
-    return path == wanted or path.endswith(f"/{wanted}") or path == f"./{wanted}"
 
 
 def read_since(since: str | datetime) -> str:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from zlib import crc32
 
 if TYPE_CHECKING:
     from kohaku_ast.store.record import Record
@@ -80,6 +81,8 @@ class RunSummary:
     #: The id of the run around it, and its node there; None for none.
     parent: str | None = None
     node: str | None = None
+    #: The flow that it belongs to: runs of one sweep have the same.
+    flow: str = ""
     _cells: list[Any] | None = None
 
     @property
@@ -179,7 +182,15 @@ def _facts(record: Record) -> list[object]:
         str(facts.get("kind") or "script"),
         facts.get("parent"),
         facts.get("node"),
+        _flow(facts),
     ]
+
+
+def _flow(facts: Mapping[str, Any]) -> str:
+    """Eight digits for the process of a flow, unlike those of other flows."""
+    mark = facts.get("flow") or {}
+    text = f"{facts['host']} {mark.get('pid')} {mark.get('start')}"
+    return f"{crc32(text.encode()):08x}"
 
 
 def _cells(record: Record, most: int = _MOST_TEXT) -> Iterator[tuple[Cell, Any]]:

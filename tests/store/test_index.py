@@ -379,7 +379,7 @@ def test_writer_that_is_killed_within_its_transaction(root: Path) -> None:
 def test_reader_while_a_run_is_removed(root: Path) -> None:
     """A folder that vanishes between two looks at it is no run, and no error."""
     folder = max(root.glob("2023*"))
-    stamps = index_module._find_stamps(root)
+    stamps = index_module.find_stamps(root)
     shutil.rmtree(folder)
     row = index_module._read_row(folder, stamps[folder.name])
     assert row.facts == "null"

@@ -1,0 +1,255 @@
+"""The runs table: pages of rows, chosen by the query language of ``kogine runs ls``, or groups."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kohaku_ast.display.text import short_time
+from kohaku_ast.errors import UsageError
+from kohaku_ast.exports.series import curve_of
+from kohaku_ast.store.columns import FIELDS, cell, choose_runs, heading, table_names
+from kohaku_ast.store.query import MISSING
+from kohaku_ast.store.store import Runs, read_since
+from kohaku_ast.store.summary import STATISTICS, RunSummary
+from kohaku_ast.web.answers import answer, names_in, whole_number
+from kohaku_ast.web.folders import Folders, every_run, store_of
+
+_SIZE, _MOST_ROWS = 50, 500
+_MOST_TEXT = 300
+"""Characters of a cell: the page of the run has all of them."""
+_CURVE = "spark:"
+"""The start of the name of a column with the curve of a metric."""
+_MOST_POINTS = 60
+"""Of a curve in a cell."""
+SWEEPS = "flow"
+"""The name by which runs are grouped into sweeps: the runs of one flow."""
+
+
+def chosen_runs(request: Request) -> Runs:
+    """The runs that the query of *request* chooses: ``where``, ``script``, ``since``, ``sort``, or
+    ``runs``, names with commas.
+    """
+    every, given = every_run(request), request.query_params
+    if given.get("runs"):
+        return store_of(request).select(names_in(request, "runs"))
+    since = read_since(given["since"]) if given.get("since") else ""
+    where, sort, script = (given.get(name, "") for name in ("where", "sort", "script"))
+    chosen = choose_runs(every.summaries, where, sort, script, since)
+    return Runs(store_of(request).root, chosen)
+
+
+def show_table(request: Request) -> Response:
+    """A page of the table."""
+    runs = chosen_runs(request)
+    group = ",".join(names_in(request, "group"))
+    if group == SWEEPS:
+        table = _sweeps(runs)
+    elif group:
+        table = _groups(runs, group, names_in(request, "columns"))
+    else:
+        table = _rows(runs, names_in(request, "columns"))
+    size = whole_number(request, "size", _SIZE, _MOST_ROWS)
+    pages = max(1, ceil(len(table) / size))
+    page = whole_number(request, "page", 1, pages)
+    store = store_of(request)
+    return answer(
+        {
+            **table.page(page, size),
+            "rows_in_all": len(table),
+            "page": page,
+            "pages": pages,
+            "runs": len(runs),
+            "of": len(every_run(request)),
+            "states": _states(runs.summaries),
+            "folder": str(store.root),
+        }
+    )
+
+
+class _Table:
+    """A table of which pages are made when they are asked for."""
+
+    def __init__(self, names: Sequence[str], rows: Sequence[Any]) -> None:
+        self.names, self.rows = names, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def page(self, number: int, size: int) -> dict[str, Any]:
+        """Columns and rows of the page *number*, from 1, with *size* rows."""
+        rows = [*self.made(self.rows[(number - 1) * size : number * size])]
+        values = [row["cells"] for row in rows]
+        columns = [
+            {"name": name, "heading": heading(name), "number": _are_numbers(column)}
+            for name, column in zip(self.names, [*zip(*values)] or [()] * len(self.names))
+        ]
+        shown = [{**row, "cells": [*map(_shown, self.names, row["cells"])]} for row in rows]
+        return {"columns": columns, "rows": shown}
+
+    def made(self, rows: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        """What the page has of *rows*: values in ``cells``, and what else it needs."""
+        yield from rows
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    found = [one for one in values if one not in (None, "")]
+    return bool(found) and all(type(one) in (int, float) for one in found)
+
+
+def _shown(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return value  # a curve, or states
+    text = cell(name, value)
+    return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…"
+
+
+def _states(runs: Sequence[RunSummary]) -> dict[str, int]:
+    return dict(Counter(one.status for one in runs).most_common())
+
+
+# --- a row a run ---------------------------------------------------------------------------------
+
+
+class _RunRows(_Table):
+    def __init__(self, names: Sequence[str], runs: Runs) -> None:
+        self._runs = runs
+        plain = [one for one in names if not one.startswith(_CURVE)]
+        super().__init__(names, [*zip(runs.summaries, runs.rows(plain))])
+
+    def made(self, rows: Sequence[tuple[RunSummary, list[Any]]]) -> Iterator[dict[str, Any]]:
+        for run, values in rows:
+            left = iter(values)
+            cells = [
+                _curve(self._runs, run, one) if one.startswith(_CURVE) else next(left)
+                for one in self.names
+            ]
+            state = {"id": run.id, "number": run.number, "status": run.status, "note": run.note}
+            yield {**state, "cells": cells}
+
+
+def _rows(runs: Runs, names: Sequence[str]) -> _Table:
+    known = {one for run in runs.summaries for one in run.shape.names("last")}
+    for name in names:
+        if name.startswith(_CURVE) and len(runs) and name.removeprefix(_CURVE) not in known:
+            raise UsageError(f"no run has a metric {name.removeprefix(_CURVE)!r}")
+    usual = [one for one in table_names(runs.summaries) if one != "id"]
+    return _RunRows([*names] or usual, runs)
+
+
+def _curve(runs: Runs, run: RunSummary, name: str) -> dict[str, Any]:
+    """The curve of a metric, of few points."""
+    values = curve_of(runs.record(run), name.removeprefix(_CURVE))
+    step = max(1, ceil(len(values) / _MOST_POINTS))
+    return {"curve": values[::step] + (values[-1:] if (len(values) - 1) % step else [])}
+
+
+# --- a row a group -------------------------------------------------------------------------------
+
+_OF_SWEEPS = (SWEEPS, "script", "started", "took", "runs", "states", "varied")
+
+
+def _sweeps(runs: Runs) -> _Table:
+    """A row for each flow, the newest first."""
+    flows: dict[str, list[RunSummary]] = {}
+    for one in runs.summaries:
+        flows.setdefault(one.flow, []).append(one)
+    return _Table(_OF_SWEEPS, [_sweep(flow, own) for flow, own in flows.items()])
+
+
+def _sweep(flow: str, runs: Sequence[RunSummary]) -> dict[str, Any]:
+    first, last = runs[-1], max(runs, key=lambda one: one.ended or "")
+    scripts = ", ".join(dict.fromkeys(one.script for one in runs))
+    varied = ", ".join(_varied(runs))
+    took = _between(first.started, last.ended) if all(one.ended for one in runs) else ""
+    cells = [flow, scripts, first.started, took, len(runs), {"states": _states(runs)}, varied]
+    link = {"sweep": flow} if len(runs) > 1 else {"id": runs[0].id}
+    return {**link, "status": first.status, "cells": cells}
+
+
+def _varied(runs: Sequence[RunSummary]) -> list[str]:
+    """The parameters in which *runs* differ."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        for name, value in run.params.items():
+            found.setdefault(name, set()).add(repr(value))
+    return [name for name, values in found.items() if len(values) > 1]
+
+
+def _between(start: str, end: str | None) -> str:
+    from datetime import datetime
+
+    if end is None:
+        return ""
+    return short_time((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+
+
+def _groups(runs: Runs, by: str, metrics: Sequence[str]) -> _Table:
+    """A row for each group of runs with equal values of *by*, as ``kogine runs compare --by``."""
+    found = runs.compare(by=by, metric=[*metrics])
+    names = by.split(",")
+    rows = []
+    for row in found.rows:
+        own = dict(zip(found.columns, row))
+        rows.append({"where": _condition(names, own), "status": "", "cells": [*row]})
+    return _Table(found.columns, rows)
+
+
+def _condition(names: Sequence[str], row: Mapping[str, Any]) -> str:
+    """The query that the runs of a group fit; empty if a value has no text in it."""
+    values = [row.get(name) for name in names]
+    if not all(isinstance(one, (int, float, str)) for one in values):
+        return ""
+    return " and ".join(f"{name} == {value!r}" for name, value in zip(names, values))
+
+
+# --- what can be chosen --------------------------------------------------------------------------
+
+
+def list_columns(request: Request) -> Response:
+    """The names of columns, by kind."""
+    runs = every_run(request)
+    shapes = {id(one.shape): one.shape for one in runs.summaries}.values()
+
+    def names(kind: str) -> list[str]:
+        return [*dict.fromkeys(name for shape in shapes for name in shape.names(kind))]
+
+    metrics = names("last")
+    found = {
+        "fields": [*FIELDS],
+        "parameters": names("params"),
+        "metrics": metrics,
+        "curves": [f"{_CURVE}{one}" for one in metrics],
+        "statistics": [f"{what}:{one}" for one in metrics for what in STATISTICS[1:3]],
+        "results": [f"outputs.{one}" for one in names("outputs")]
+        + [f"returned.{one}" for one in names("returned")],
+        "nodes": [f"nodes.{one}" for one in names("nodes")],
+        "metadata": names("metadata"),
+    }
+    shown = [one for one in table_names(runs.summaries) if one != "id"]
+    return answer({"kinds": {k: v for k, v in found.items() if v}, "shown": shown})
+
+
+def list_stores(request: Request) -> Response:
+    """The stores, with the number of runs in each."""
+    folders: Folders = request.app.state.folders
+    found = [{"name": name, "folder": str(one.root)} for name, one in folders.stores.items()]
+    return answer({"stores": found})
+
+
+def or_none(value: Any) -> Any:
+    """None for what a run lacks."""
+    return None if value is MISSING else value
+
+
+routes = (
+    Route("/api/runs", show_table),
+    Route("/api/columns", list_columns),
+    Route("/api/stores", list_stores),
+)
