@@ -32,7 +32,12 @@ SMALL = {
     "kogine.plugin_commands": "read for help and unknown names, below what plug-ins are listed by",
     "kogine.plugins": "a command",
     "kogine.run": "a command",
-    "kohaku_ast.exports.series": "what two exports read",
+    "kohaku_ast.web.pages": "the table of pages",
+    "kohaku_ast.web.folders": "what every request asks for its store",
+    "kohaku_ast.web.app": "an entry point",
+    "kohaku_ast.web.answers": "what each file of the web view answers with",
+    "kohaku_ast.exports.run_sheet": "what a command and a page show",
+    "kogine.ui": "a command",
     "kohaku_ast.exports.tensorboard": "it needs an optional package",
     "kohaku_ast.exports.tables": "it needs an optional package",
     "kohaku_ast.runner.fresh": "an entry point, started by its path",
@@ -64,6 +69,7 @@ ROOMS = {
     "kohaku_ast.store": (23, 7640),
     "kohaku_ast.systems": (14, 2900),
     "kohaku_ast.transform": (49, 14240),
+    "kohaku_ast.web": (12, 1580),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 
