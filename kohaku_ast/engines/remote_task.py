@@ -316,6 +316,7 @@ def start_worker(method: str) -> None:
     ends, too: it would wait for tasks for ever.
     """
     signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has that of the parent
     # Of a fork the system kills it, without a thread, which a node that forks must not meet; and a
     # pipe of the parent's would be open in the workers that were forked later. The parent of the
     # others may be a fork server, or a thread that ends first.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+_kept: list[Any] = []
 _LAST = ("last_type", "last_value", "last_traceback", "last_exc")
 _display = sys.__excepthook__
 _audit = sys.audit
@@ -64,6 +65,8 @@ def leave_for(start: Callable[[], int]) -> NoReturn:
     """Unwind the stack; the interpreter then calls *start* and exits with its result."""
     # Bound here: the function below has other globals.
     hook, run = sys.excepthook, _run
+    # CPython uses its namespace once more after the excepthook, and has let go of the module.
+    _kept.append(sys.modules["__main__"])
     sys.excepthook = _lowest(lambda kind, value, trace: run(start, hook, value))
     raise _Leave
 

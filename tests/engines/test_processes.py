@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from kohaku_ast import Callback, HyperNodesEngine, MemoryCache, Node, Pipeline, PipelineError, node
+from tests.oracle import on_path
 
 ROOT = Path(__file__).parents[2]
 
@@ -141,6 +142,30 @@ def test_interrupt_ends_all_of_it(engine: str, call: str, tmp_path: Path) -> Non
     assert error.count("Traceback") == 1, error
     with pytest.raises(ProcessLookupError):
         os.killpg(started.pid, 0)
+
+
+def test_interrupt_of_a_command_leaves_nothing_to_print_and_python_ends_well(
+    tmp_path: Path,
+) -> None:
+    os.mkfifo(tmp_path / "ready")
+    (tmp_path / "flow.py").write_text(
+        "import time\nfrom kohaku_ast import Pipeline, node\n\n"
+        "@node('y')\ndef wait(x: int): open('ready', 'w').write('4'); time.sleep(600)\n\n"
+        "pipeline = Pipeline([wait], engine='parallel')\n"
+    )
+    launcher = ROOT / "tests/kogine_command.py"
+    started = subprocess.Popen(
+        [sys.executable, launcher, "pipeline", "run", "flow.py", "x=4"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": on_path()},
+        start_new_session=True,
+    )
+    assert (tmp_path / "ready").read_text() == "4"
+    os.killpg(started.pid, signal.SIGINT)
+    assert started.communicate(timeout=20)[1] == ""
+    assert started.returncode == -signal.SIGINT
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
