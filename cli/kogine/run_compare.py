@@ -90,9 +90,8 @@ def _start_print(found: Comparison, form: str) -> Callable[[], int]:
 
 @printing
 def _print_table(found: Comparison) -> int:
-    from kogine.run_tables import table_cell
-
     from kohaku_ast.display.text import Group, print_table
+    from kohaku_ast.store.columns import table_cell
 
     if not found.rows:
         print("No run fits.")

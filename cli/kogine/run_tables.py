@@ -17,8 +17,9 @@ from kohaku_ast.display.text import (
     sparkline,
 )
 from kohaku_ast.errors import UsageError, did_you_mean, visible
+from kohaku_ast.exports.series import curve_of
 from kohaku_ast.exports.tables import document, table_of
-from kohaku_ast.store.columns import cell, heading, short_id, table_names
+from kohaku_ast.store.columns import heading, table_cell, table_names
 from kohaku_ast.store.query import Query
 from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.store.store import Runs, Store
@@ -65,15 +66,13 @@ def _rows(runs: Runs, names: Sequence[str], most: int, form: str) -> list[list[A
     """The values of *names* in the first *most* of *runs*; a curve is a list of numbers, in a table
     a line of blocks.
     """
-    from kohaku_ast.exports.series import curve_of  # here: most lists have no curve
-
     plain = [one for one in names if not one.startswith(_CURVE)]
     rows = [[*row] for row in [*runs.rows(plain)][:most]]
     for place, name in enumerate(names):
         if name.startswith(_CURVE):
             metric = _metric(runs, name.removeprefix(_CURVE))
             for row, record in zip(rows, runs):
-                curve = curve_of(record, metric)
+                curve = curve_of(record, metric).values
                 row.insert(place, sparkline(curve, sys.stdout) if form == "table" else curve)
     return rows
 
@@ -92,12 +91,6 @@ def print_runs(names: Sequence[str], rows: Iterable[Sequence[Any]], more: str = 
     print_table(tuple(map(heading, names)), [Group("", cells)], sys.stdout)
     sys.stdout.write(more and f"{more}\n")
     return 0
-
-
-def table_cell(name: str, value: Any) -> str:
-    """*value* of the column *name* for a table: an id is its short form, and all is one line."""
-    text = cell(name, value)
-    return short_id(text) if name in ("id", "parent") else " ".join(text.splitlines())
 
 
 # --- JSON and CSV --------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ runs = Group(
         "tag": ("kogine.runs:tag", "Add tags to a run, or remove them."),
         "note": ("kogine.runs:note", "Write a note to a run."),
         "diff": ("kogine.run_compare:diff", "Show in what two runs differ, source included."),
+        "report": ("kogine.run_report:report", "Write a report of runs: one HTML file."),
         "export": ("kogine.run_export:export", "Write runs as CSV, JSON, Parquet or a config."),
         "rm": ("kogine.run_upkeep:rm", "Remove runs; restore brings them back."),
         "restore": ("kogine.run_upkeep:restore", "Bring removed runs back."),

@@ -1,4 +1,4 @@
-"""The numbers of a recorded run as other tools take them: one by one, with whole steps."""
+"""The numbers of a recorded run: one by one with whole steps, as other tools take them; curves."""
 
 from __future__ import annotations
 
@@ -47,6 +47,25 @@ def points_of(record: Record) -> Iterator[Point]:
             yield Point(name, value, ended, 0)
 
 
+class Curve(NamedTuple):
+    """The numbers of one metric of a run, in the order in which they came."""
+
+    steps: list[Number]
+    #: Seconds since the run started.
+    times: list[float]
+    values: list[Number]
+
+
+def curve_of(record: Record, metric: str) -> Curve:
+    """The numbers of *metric* in *record*; none without a series."""
+    points = [
+        (one["step"], one["time"] - record.started, one["metrics"][metric])
+        for one in whole_series(record.folder, record.facts)
+        if metric in one.get("metrics", ())
+    ]
+    return Curve(*map(list, zip(*points))) if points else Curve([], [], [])
+
+
 def part_of(record: Record) -> str:
     """Changes when other points take the place of those that ``points_of`` has given."""
     several = bool(record.facts.get("attempts") or record.facts.get("resumed_from"))
@@ -78,12 +97,6 @@ def _results(record: Record) -> Iterator[tuple[str, Number]]:
     for name, value in values.items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             yield name, value
-
-
-def curve_of(record: Record, metric: str) -> list[float]:
-    """The values of *metric* in *record*, in the order of their steps."""
-    points = whole_series(record.folder, record.facts)
-    return [one["metrics"][metric] for one in points if metric in one.get("metrics", ())]
 
 
 def unique_names(names: Iterable[str], change: Callable[[str], str]) -> dict[str, str]:

@@ -1,14 +1,21 @@
-"""Failed runs of a flow: the error of one on a line, and groups of those that failed alike."""
+"""Failed runs: the error of one on a line, and groups of those that failed alike."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kohaku_ast.display.text import plain_line
 from kohaku_ast.flow.run import Run
 from kohaku_ast.store.run_folder import last_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kohaku_ast.runner.outcome import Outcome
+    from kohaku_ast.store.store import Runs
 
 _MOST_GROUPS = 20
 _MOST_NUMBERS = 8
@@ -19,6 +26,31 @@ _VARYING = re.compile(
     r"|\b0x[0-9a-fA-F]+|\b(?=\w*\d)[0-9a-fA-F]{8,}\b"  # addresses, parts of UUIDs
     r"|[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 )
+
+
+class Failed(Protocol):
+    """A failed run: one of a flow, or a recorded one."""
+
+    @property
+    def number(self) -> str:
+        """``[2/4]``, or its number in the store."""
+
+    @property
+    def title(self) -> str:
+        """Its label."""
+
+    @property
+    def index(self) -> int:
+        """Its place."""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended."""
+
+    @property
+    def log(self) -> Path | None:
+        """The file with its output."""
+
 
 Again = Callable[[Run], str]
 """Gives the command that repeats a run; empty if there is none."""
@@ -44,7 +76,7 @@ def no_resume(seed: object) -> str:
 class FailedRuns:
     """Runs that failed with the same error, with details of the first one."""
 
-    #: Its number, as in ``[2/4]``, and its label.
+    #: Its number and its label.
     number: str
     label: str
     #: The first line of the error.
@@ -65,9 +97,9 @@ class FailureSummary:
         self.groups: dict[str, FailedRuns] = {}
         #: The number of runs in no group, because there are too many groups.
         self.others = 0
-        self._again = again
+        self._again: Callable[[Any], str] = again
 
-    def add(self, run: Run) -> None:
+    def add(self, run: Failed) -> None:
         """Add *run*, which has failed."""
         key = error_key(run)
         group = self.groups.get(key)
@@ -81,14 +113,37 @@ class FailureSummary:
         if len(group.indexes) < _MOST_NUMBERS:
             group.indexes.append(run.index)
 
-    def _group(self, run: Run) -> FailedRuns:
+    def _group(self, run: Failed) -> FailedRuns:
         return FailedRuns(
             run.number, run.title, error_line(run), log_lines(run, _LOG_LINES),
             str(run.log or ""), self._again(run),
         )  # fmt: skip
 
 
-def error_line(run: Run) -> str:
+@dataclass(frozen=True)
+class RecordedFailure:
+    """A recorded run that failed; ``index`` is its number in the store."""
+
+    number: str
+    title: str
+    index: int
+    outcome: Outcome
+    log: Path | None
+
+
+def recorded_failures(runs: Runs) -> FailureSummary:
+    """The groups of those of *runs* that have failed; their indexes are numbers in the store."""
+    groups = FailureSummary()
+    for run in runs.summaries:
+        if run.status == "failed":
+            record = runs.record(run)
+            outcome = record.outcome()
+            failed = RecordedFailure(str(run.number), run.label, run.number, outcome, record.log)
+            groups.add(failed)
+    return groups
+
+
+def error_line(run: Failed) -> str:
     """The error of *run*, on one line."""
     outcome = run.outcome
     if outcome is None:
@@ -97,7 +152,7 @@ def error_line(run: Run) -> str:
     return plain_line(why.strip().split("\n", 1)[0])
 
 
-def error_key(run: Run) -> str:
+def error_key(run: Failed) -> str:
     """Equal for errors that differ only in numbers, addresses and paths."""
     outcome = run.outcome
     if outcome is None:
@@ -109,7 +164,7 @@ def error_key(run: Run) -> str:
     return f"{outcome.exit_status} {_VARYING.sub('#', last[0]) if last else ''}"
 
 
-def log_lines(run: Run, count: int) -> tuple[str, ...]:
+def log_lines(run: Failed, count: int) -> tuple[str, ...]:
     """The last *count* lines in the log of *run* that are not blank."""
     lines = last_lines(run.log, 2 * count) if run.log else []
     shown = [plain_line(line, _MOST_WIDTH) for line in lines]

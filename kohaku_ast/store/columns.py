@@ -225,14 +225,10 @@ def best_runs(
     Raises UsageError if no run has such a number.
     """
     goal, rest = read_goal(name)
-    get = columns.getter(rest)
-    place = goal, rest.removeprefix("metrics.")
+    get = goal_getter(name, columns)
     numbered = []
     for run in runs:
-        places = run.shape.places
-        is_exact = place[1] == rest and any((kind, rest) in places for kind in _EXACT)
-        is_series = place in places and not is_exact
-        value = run.cells[places[place]] if is_series else get(run)
+        value = get(run)
         if isinstance(value, (int, float)) and not is_nothing(value):
             numbered.append((value, run))
     if not numbered:
@@ -246,6 +242,21 @@ def best_runs(
             "in Python any_status=True, takes them, too"
         )
     return without_copies(ranked(done, goal))
+
+
+def goal_getter(name: str, columns: Columns) -> Getter:
+    """Reads the number that ``best_runs`` compares for *name*, ``min:NAME`` or ``max:NAME``."""
+    goal, rest = read_goal(name)
+    get = columns.getter(rest)
+    metric = rest.removeprefix("metrics.")
+
+    def number(run: RunSummary) -> Any:
+        places = run.shape.places
+        is_exact = metric == rest and any((kind, rest) in places for kind in _EXACT)
+        is_series = (goal, metric) in places and not is_exact
+        return run.cells[places[goal, metric]] if is_series else get(run)
+
+    return number
 
 
 def without_copies(runs: Sequence[RunSummary]) -> list[RunSummary]:
@@ -341,3 +352,9 @@ def heading(name: str) -> str:
 def short_id(name: str) -> str:
     """The eight digits in the name of a run's folder."""
     return name.partition("-")[2][:8]
+
+
+def table_cell(name: str, value: Any) -> str:
+    """*value* of the column *name* for a table: an id is its short form, and all is one line."""
+    text = cell(name, value)
+    return short_id(text) if name in ("id", "parent") else " ".join(text.splitlines())

@@ -181,7 +181,7 @@ def _groups(runs: Sequence[RunSummary], names: list[str], metrics: list[str]) ->
     ]
     rows.sort(key=lambda row: [_order(value) for value in row[: len(names)]])
     heads = (f"{name} {what}" for name in map(heading, metrics) for what in ("mean", "std", "n"))
-    over = _varied(groups.values())
+    over = varied_params(groups.values())
     return Comparison((*names, "runs", *heads), tuple(rows), over)
 
 
@@ -228,8 +228,8 @@ def _moments(runs: Sequence[RunSummary], get: Getter) -> tuple[float | None, flo
     return statistics.fmean(numbers), spread, len(numbers)
 
 
-def _varied(groups: Iterable[Sequence[RunSummary]]) -> tuple[str, ...]:
-    """The parameters that differ inside a group."""
+def varied_params(groups: Iterable[Sequence[RunSummary]]) -> tuple[str, ...]:
+    """The parameters that differ between runs of one of *groups*."""
     found: dict[str, None] = {}
     for own in groups:
         params = [run.params for run in own]

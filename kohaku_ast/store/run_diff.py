@@ -138,7 +138,7 @@ def _nodes(record: Record) -> dict[str, str]:
 
 
 def environment_of(record: Record) -> dict[str, str]:
-    """Name -> text of what is known of the machine, its packages and variables."""
+    """The machine, Python and variables of the run: name -> value as text."""
     facts = record.facts
     places = {"host": facts.get("host"), "folder": facts.get("cwd"), "device": facts.get("device")}
     found = {**_flat(places), **_flat(facts.get("environment") or {})}
@@ -150,7 +150,7 @@ _OF_EACH_RUN = tuple(f"variables.KOGINE_{name}" for name in ("RUN_INDEX", "WORKE
 
 
 def git_of(record: Record) -> dict[str, str]:
-    """The same of git."""
+    """The commit, branch and changes that it was run with."""
     return _flat(record.facts.get("git") or {})
 
 

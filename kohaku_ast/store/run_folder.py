@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kohaku_ast import files
+from kohaku_ast.errors import UsageError
 
 RUNS = Path(".kogine", "runs")
 """Where flows keep their records, below the working folder."""
@@ -284,6 +285,36 @@ def write_marks(folder: str | Path, tags: list[str], note: str) -> None:
 _MOST_FILES = 1_000
 _MOST_HASHED = 1 << 30
 """Bytes of a file that is read for its hash: larger ones have none."""
+
+
+class Marks:
+    """Tags and note of a run, for one process at a time; written at the end."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._claims, self._folder = files.Claims(os.path.join(root, CLAIMS)), folder
+        self._name = f"marks of {folder.name}"
+
+    def __enter__(self) -> Marks:
+        until = time.monotonic() + _WAIT
+        while not self._claims.take(self._name) and time.monotonic() < until:
+            time.sleep(0.01)
+        self.tags, self.note = read_marks(self._folder)
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                write_marks(self._folder, self.tags, self.note)
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(f"cannot write to {str(self._folder)!r}: {reason}") from error
+        finally:
+            self._claims.give_back(self._name)
+            self._claims.close()
+
+
+_WAIT = 5.0
+"""Seconds for other processes that write the marks of the same run."""
 
 
 def _files_in(folder: str, known: Mapping[str, str]) -> Iterator[dict[str, object]]:

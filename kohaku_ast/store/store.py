@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from kohaku_ast.display.text import frame_of
 from kohaku_ast.errors import UsageError, check_type, near, read_number, unknown
-from kohaku_ast.files import Claims, replace_users_file
+from kohaku_ast.files import replace_users_file
 from kohaku_ast.store.columns import (
     Columns,
     best_runs,
@@ -23,7 +23,7 @@ from kohaku_ast.store.columns import (
 )
 from kohaku_ast.store.index import Index
 from kohaku_ast.store.query import MISSING, UNITS, Query
-from kohaku_ast.store.run_folder import CLAIMS, REMOVED, RUNS, read_marks, write_marks
+from kohaku_ast.store.run_folder import REMOVED, RUNS, Marks
 from kohaku_ast.store.summary import RunSummary
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Store:
             if not one.strip() or one != one.strip() or "," in one:
                 raise UsageError(f"a tag is a text without a comma or a blank at its ends: {one!r}")
         folder = self._folder(run)
-        with _Marks(self.root, folder) as marks:
+        with Marks(self.root, folder) as marks:
             others = [one for one in marks.tags if one not in tags]
             marks.tags = others if remove else [*dict.fromkeys([*marks.tags, *tags])]
         return marks.tags
@@ -98,7 +98,7 @@ class Store:
     def note(self, run: Record | str | int, text: str) -> None:
         """Give *run* a note instead of the one that it has; an empty text takes it away."""
         check_type(text, str, "a note is a text")
-        with _Marks(self.root, self._folder(run)) as marks:
+        with Marks(self.root, self._folder(run)) as marks:
             marks.note = text
 
     @property
@@ -162,11 +162,7 @@ class Store:
         if kind in HANDED_OVER:
             options = {"force": force} if kind in WITH_FILES else {}
             return str(_exporter(kind)(self._chosen(runs), path, **options))
-        data = self.exported(runs, kind, path)
-        try:
-            replace_users_file(path, data)
-        except OSError as error:
-            raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
+        _write_file(path, self.exported(runs, kind, path))
         return ""
 
     def exported(self, runs: Chosen, kind: str, name: str = "") -> bytes:
@@ -271,10 +267,22 @@ _KINDS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".py": "config"
 
 
 def _exporter(kind: str) -> Callable[..., Any]:
+    return _function(EXPORTS[kind])
+
+
+def _function(place: str) -> Callable[..., Any]:
+    """The function at ``module:name`` in ``kohaku_ast.exports``."""
     from importlib import import_module
 
-    module, _, name = EXPORTS[kind].partition(":")
+    module, _, name = place.partition(":")
     return getattr(import_module(f"kohaku_ast.exports.{module}"), name)  # type: ignore[no-any-return]
+
+
+def _write_file(path: str, data: bytes) -> None:
+    try:
+        replace_users_file(path, data)
+    except OSError as error:
+        raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
 
 
 class Runs(Sequence["Record"]):
@@ -352,6 +360,28 @@ class Runs(Sequence["Record"]):
         columns = Columns(self.summaries)
         getters = [columns.getter(name) for name in names]
         return ([_or_none(get(run)) for get in getters] for run in self.summaries)
+
+    def chosen(self, summaries: Sequence[RunSummary]) -> Runs:
+        """Those of the runs that have these *summaries*, in their order."""
+        return Runs(self._root, summaries)
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        best: str = "",
+        title: str = "",
+        standalone: bool = False,
+    ) -> None:
+        """Write a report of these runs to the HTML file *path*: a summary, the best runs, curves,
+        parallel coordinates, failures, differing values and the environment.
+
+        :param best: ``min:NAME`` or ``max:NAME``: the number that counts; else kogine chooses one.
+        :param standalone: with plotly's script inside, for figures that can be zoomed.
+        """
+        check_type(path, (str, os.PathLike), "path is a file")
+        write = _function("html_report:report_of_runs")
+        _write_file(os.fspath(path), write(self, best=best, title=title, standalone=standalone))
 
     def record(self, run: RunSummary) -> Record:
         """The Record of one of ``summaries``. UsageError if its folder is gone."""
@@ -444,36 +474,3 @@ def _unknown(name: str, every: Sequence[RunSummary]) -> str:
 
 def _line(run: RunSummary) -> str:
     return f"  {run.number}  {run.id}  {run.status}  {run.label}".rstrip()
-
-
-# --- marks ---------------------------------------------------------------------------------------
-
-
-class _Marks:
-    """Tags and note of a run, for one process at a time; written at the end."""
-
-    def __init__(self, root: Path, folder: Path) -> None:
-        self._claims, self._folder = Claims(os.path.join(root, CLAIMS)), folder
-        self._name = f"marks of {folder.name}"
-
-    def __enter__(self) -> _Marks:
-        until = time.monotonic() + _WAIT
-        while not self._claims.take(self._name) and time.monotonic() < until:
-            time.sleep(0.01)
-        self.tags, self.note = read_marks(self._folder)
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            if kind is None:
-                write_marks(self._folder, self.tags, self.note)
-        except OSError as error:
-            reason = error.strerror or error
-            raise UsageError(f"cannot write to {str(self._folder)!r}: {reason}") from error
-        finally:
-            self._claims.give_back(self._name)
-            self._claims.close()
-
-
-_WAIT = 5.0
-"""Seconds for other processes that write the marks of the same run."""

@@ -145,7 +145,7 @@ def _rows(runs: Runs, names: Sequence[str]) -> _Table:
 
 def _curve(runs: Runs, run: RunSummary, name: str) -> dict[str, Any]:
     """The curve of a metric, of few points."""
-    values = curve_of(runs.record(run), name.removeprefix(_CURVE))
+    values = curve_of(runs.record(run), name.removeprefix(_CURVE)).values
     step = max(1, ceil(len(values) / _MOST_POINTS))
     return {"curve": values[::step] + (values[-1:] if (len(values) - 1) % step else [])}
 
