@@ -15,6 +15,7 @@ from kohaku_ast.display.text import short_time
 from kohaku_ast.errors import UsageError
 from kohaku_ast.exports.series import curve_of
 from kohaku_ast.store.columns import FIELDS, cell, choose_runs, heading, table_names
+from kohaku_ast.store.compare import varied_params
 from kohaku_ast.store.query import MISSING
 from kohaku_ast.store.store import Runs, read_since
 from kohaku_ast.store.summary import STATISTICS, RunSummary
@@ -166,20 +167,11 @@ def _sweeps(runs: Runs) -> _Table:
 def _sweep(flow: str, runs: Sequence[RunSummary]) -> dict[str, Any]:
     first, last = runs[-1], max(runs, key=lambda one: one.ended or "")
     scripts = ", ".join(dict.fromkeys(one.script for one in runs))
-    varied = ", ".join(_varied(runs))
+    varied = ", ".join(varied_params([runs]))
     took = _between(first.started, last.ended) if all(one.ended for one in runs) else ""
     cells = [flow, scripts, first.started, took, len(runs), {"states": _states(runs)}, varied]
     link = {"sweep": flow} if len(runs) > 1 else {"id": runs[0].id}
     return {**link, "status": first.status, "cells": cells}
-
-
-def _varied(runs: Sequence[RunSummary]) -> list[str]:
-    """The parameters in which *runs* differ."""
-    found: dict[str, set[str]] = {}
-    for run in runs:
-        for name, value in run.params.items():
-            found.setdefault(name, set()).add(repr(value))
-    return [name for name, values in found.items() if len(values) > 1]
 
 
 def _between(start: str, end: str | None) -> str:
