@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kohaku_ast.display.text import short_time
-from kohaku_ast.errors import UsageError
+from kohaku_ast.errors import UsageError, did_you_mean
 from kohaku_ast.exports.series import curve_of
 from kohaku_ast.store.columns import FIELDS, cell, choose_runs, heading, table_names
 from kohaku_ast.store.compare import varied_params
@@ -88,11 +88,15 @@ class _Table:
         rows = [*self.made(self.rows[(number - 1) * size : number * size])]
         values = [row["cells"] for row in rows]
         columns = [
-            {"name": name, "heading": heading(name), "number": _are_numbers(column)}
+            {"name": name, "heading": self.heading(name), "number": _are_numbers(column)}
             for name, column in zip(self.names, [*zip(*values)] or [()] * len(self.names))
         ]
         shown = [{**row, "cells": [*map(_shown, self.names, row["cells"])]} for row in rows]
         return {"columns": columns, "rows": shown}
+
+    def heading(self, name: str) -> str:
+        """The heading of a column."""
+        return "sweep" if name == SWEEPS and self.names is _OF_SWEEPS else heading(name)
 
     def made(self, rows: Sequence[Any]) -> Iterator[dict[str, Any]]:
         """What the page has of *rows*: values in ``cells``, and what else it needs."""
@@ -136,10 +140,11 @@ class _RunRows(_Table):
 
 
 def _rows(runs: Runs, names: Sequence[str]) -> _Table:
-    known = {one for run in runs.summaries for one in run.shape.names("last")}
-    for name in names:
-        if name.startswith(_CURVE) and len(runs) and name.removeprefix(_CURVE) not in known:
-            raise UsageError(f"no run has a metric {name.removeprefix(_CURVE)!r}")
+    curves = [one.removeprefix(_CURVE) for one in names if one.startswith(_CURVE)]
+    known = {name for run in runs.summaries for name in run.shape.names("last")} if curves else ()
+    for name in curves if len(runs) else ():
+        if name not in known:
+            raise UsageError(f"no run has a metric {name!r}.{did_you_mean(name, known)}")
     usual = [one for one in table_names(runs.summaries) if one != "id"]
     return _RunRows([*names] or usual, runs)
 

@@ -4,6 +4,7 @@ import {
   act, address, api, ask, atMost, attempt, change, duration, el, frame, given, live,
   localTime, number, onChange, panel, problem, runAddress, say, sheet, size, statusMark,
 } from "./page.js";
+import { logPanel } from "./log.js";
 
 const main = document.getElementById("main");
 const id = decodeURIComponent(location.pathname.split("/")[2]);
@@ -21,6 +22,7 @@ let painted = null;
 function paintHead() {
   document.title = `Run ${run.number} ${run.label} · kogine`;
   const tools = [];
+  if (run.kind === "pipeline") tools.push(el("a", { class: "button", href: address(`/pipelines/${encodeURIComponent(run.id)}`) }, "Drawing"));
   if (given("trash")) tools.push(tool("Restore", restore));
   else {
     if (run.status === "running") tools.push(tool("Stop", stop, "danger"));
@@ -126,43 +128,8 @@ async function copy(text) {
 let log = null;
 
 function logPart() {
-  const follow = el("input", { type: "checkbox", checked: true, id: "follow" });
-  const wrap = el("input", { type: "checkbox", checked: given("wrap") === "1", onchange: () => text.classList.toggle("wrap", wrap.checked) });
-  const text = el("pre", { class: "text log", id: "log", tabindex: "0", "aria-label": "Log" });
-  text.classList.toggle("wrap", wrap.checked);
-  const attempt_ = el("select", { "aria-label": "Attempt", onchange: () => change({ attempt: attempt_.value }) },
-    run.attempts.map((one) => el("option", { value: one }, `attempt ${one}`)));
-  attempt_.value = given("attempt", String(run.attempt));
-  const state = el("span", { class: "quiet" });
-  log = { text, follow, state, offset: null, inode: null, isBusy: false };
-  text.addEventListener("scroll", () => { if (!isAtEnd(text)) follow.checked = false; });
-  readLog();
-  const save = el("a", { class: "button small", href: address(`${own}/log.txt`, { trash: given("trash"), attempt: given("attempt") }) }, "Download");
-  return panel("Log", text, state, run.attempts.length > 1 ? attempt_ : "", el("label", { class: "chips" }, wrap, "wrap"), el("label", { class: "chips" }, follow, "follow"), save);
-}
-
-const isAtEnd = (text) => text.scrollTop + text.clientHeight >= text.scrollHeight - 24;
-
-async function readLog() {
-  const mine = log;
-  if (!mine || mine.isBusy) return;
-  mine.isBusy = true;
-  try {
-    const found = await api(`${own}/log`, { attempt: given("attempt"), offset: mine.offset, inode: mine.inode });
-    if (mine !== log) return;
-    if (found.is_new) mine.text.replaceChildren();
-    if (found.is_new && found.from > 0) mine.text.append(el("span", { class: "quiet" }, `… ${size(found.from)} before this: Download has all of it\n`));
-    if (found.lines.length) mine.text.append(`${found.lines.join("\n")}\n`);
-    if (!mine.text.childNodes.length) mine.text.append(el("span", { class: "quiet" }, "It has printed nothing yet."));
-    Object.assign(mine, { offset: found.offset, inode: found.inode });
-    mine.state.textContent = size(found.size);
-    if (mine.follow.checked) mine.text.scrollTop = mine.text.scrollHeight;
-    if (found.offset < found.size && found.lines.length) setTimeout(readLog, 0);
-  } catch (error) {
-    mine.text.replaceChildren(el("span", { class: "quiet" }, error.message));
-  } finally {
-    mine.isBusy = false;
-  }
+  log = logPanel(id, { attempts: run.attempts, attempt: given("attempt"), choose: (number) => change({ attempt: number }) });
+  return log;
 }
 
 // --- sources -------------------------------------------------------------------------------------
@@ -203,7 +170,7 @@ async function diff() {
       el("thead", {}, el("tr", {}, ...["part", "name", found.first, found.second].map((text) => el("th", { scope: "col" }, text)))),
       el("tbody", {}, found.rows.map((one) => el("tr", {}, cells(one))))))));
   }
-  if (found.text) parts.push(panel("Texts", el("pre", { class: "text diff", id: "diff", tabindex: "0", "aria-label": "Changes" }, found.text.split("\n").map(changed))));
+  if (found.text) parts.push(panel("Texts", el("pre", { class: "text diff", id: "diff", tabindex: "0", "aria-label": "Changes" }, found.text.replace(/\n$/, "").split("\n").map(changed))));
   if (!parts.length) parts.push(el("p", { class: "empty" }, found.state ?? "The runs do not differ."));
   return el("div", { class: "stack" }, parts);
 }
@@ -253,9 +220,10 @@ function environmentPart() {
     const [title, own_] = rest.length ? [first, rest.join(".")] : ["machine", name];
     (groups[title] ??= []).push([own_, value]);
   }
-  const fields = run.sheet.find((one) => !one.title);
-  const panels = Object.entries(groups).map(([title, pairs]) => panel(title, sheet(pairs, title)));
-  return el("div", { class: "columns" }, el("div", { class: "stack" }, fields ? panel("record", sheet(fields.rows, "record")) : ""), el("div", { class: "stack" }, panels));
+  groups.record = [["folder", run.folder], ["identity", run.identity], ["started in", run.cwd]];
+  const shown = (names) => el("div", { class: "stack" }, names.filter((one) => groups[one]).map((one) => panel(one, sheet(groups[one], one))));
+  const right = ["record", "git", "variables"];
+  return el("div", { class: "columns" }, shown(Object.keys(groups).filter((one) => !right.includes(one))), shown(right));
 }
 
 // --- actions -------------------------------------------------------------------------------------
@@ -339,7 +307,7 @@ function paint() {
   const tab = given("tab");
   const isSame = painted === view();
   painted = view();
-  if (tab === "log" && isSame) { readLog(); return; }
+  if (tab === "log" && isSame) { log.read(); return; }
   if (tab !== "log") log = null;
   if (isSame && (tab === "source" || tab === "files")) return;
   part.replaceChildren((PARTS[tab] ?? overview)());

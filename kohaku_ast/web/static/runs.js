@@ -50,6 +50,7 @@ async function show() {
   } catch (problemFound) {
     if (own !== turn) return;
     error.replaceChildren(problem(problemFound));
+    paintGroups();
     query.setAttribute("aria-invalid", "true");
   }
 }
