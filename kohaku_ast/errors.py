@@ -79,6 +79,13 @@ class UnknownTarget(KogineError, ValueError):
     """A target names nothing that the script defines."""
 
     slug = "unknown-target"
+    #: The targets that look like it, the nearest first.
+    near: tuple[str, ...] = ()
+
+    def with_near(self, names: Iterable[str]) -> UnknownTarget:
+        """The same error, with the targets that look like the unknown one."""
+        self.near = tuple(names)
+        return self
 
 
 class AmbiguousTarget(KogineError, ValueError):
@@ -109,6 +116,13 @@ class ConfigError(KogineError, ValueError):
     """A config file or a sweep is wrong."""
 
     slug = "config"
+    #: The line of the file at which it cannot be read; 0 if that is not the reason.
+    line = 0
+
+    def at_line(self, line: int) -> ConfigError:
+        """The same error, with the *line* of the file."""
+        self.line = line
+        return self
 
 
 class ConfigTypeError(ConfigError, TypeError):

@@ -24,14 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kohaku_ast.transform.find.parameters import Parameter
-    from kohaku_ast.value_types import Reading
 
 
 FORMAT = 2
 """The version of the cached data; increase it with each change of them."""
 MOST_BYTES = 4 * 2**20
 """A larger file is data, and to read it would block the terminal."""
-_PATH_NAMES = ("path", "dir", "file", "folder", "root")
 
 
 class ListedTarget:
@@ -153,87 +151,21 @@ def _listing(data: bytes, filename: str, folder: str, package: str) -> Listing:
 
 
 def _row(parameter: Parameter) -> ListedTarget:
+    from kohaku_ast.config.listed_values import listed_values
     from kohaku_ast.runner.script import one_line
 
-    reading = parameter.reading
-    choices, default = _choices(reading), _default(parameter)
-    texts = list(dict.fromkeys([default, *choices] if default else choices))
-    kinds = _kinds(reading)
+    values = listed_values(parameter)
     return ListedTarget(
         short=parameter.short,
         target=parameter.target,
-        default=default,
+        default=values.default,
         text="  ".join(filter(None, [one_line(parameter.default), parameter.help])),
-        values=tuple(text for text in texts if _fits(text, reading)),
+        values=values.texts,
         is_listed=parameter.is_setting,
-        is_choice=kinds <= {"bool", "literal", "enum", "none"} and bool(set(choices) - {"None"}),
-        is_number=bool(kinds & {"int", "float"}),
-        is_path="path" in kinds or ("str" in kinds and _is_path(parameter.target, default)),
+        is_choice=values.is_choice,
+        is_number=values.is_number,
+        is_path=values.is_path,
     )
-
-
-def _is_path(target: str, default: str) -> bool:
-    """Whether the text is likely the path of a file."""
-    return "/" in default or target.rstrip(")").lower().endswith(_PATH_NAMES)
-
-
-def _kinds(reading: Reading) -> set[str]:
-    """The kinds of values that fit; ``none`` is the kind of None."""
-    if reading[0] == "optional":
-        return {"none", *_kinds(reading[1])}
-    if reading[0] == "union":
-        return {kind for inner in reading[1:] for kind in _kinds(inner)}
-    if reading[0] in ("inferred", "call"):
-        return _kinds(reading[1])
-    return {"int" if reading[0] == "number" else reading[0]}
-
-
-def _choices(reading: Reading) -> list[str]:
-    """The texts of the values that the type *reading* lists."""
-    kind = reading[0]
-    if kind == "bool":
-        return ["True", "False"]
-    if kind == "literal":
-        return [str(value) for value in reading[1]]
-    if kind == "enum":
-        return list(reading[2] or ())
-    if kind == "optional":
-        return [*_choices(reading[1]), "None"]
-    if kind == "inferred":
-        return _choices(reading[1])
-    return [text for inner in reading[1:] for text in _choices(inner)] if kind == "union" else []
-
-
-def _default(parameter: Parameter) -> str:
-    """The text that is read as the default; empty if it is no literal or there is none."""
-    import ast
-
-    written = parameter.default
-    try:
-        value = ast.literal_eval(written)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return ""
-    texts = [value, repr(value)] if isinstance(value, str) else [written]
-    fitting = [text for text in texts if _is_read_as(text, value, parameter.reading)]
-    return fitting[0] if fitting and fitting[0].isprintable() and len(fitting[0]) < 200 else ""
-
-
-def _is_read_as(text: str, value: object, reading: Reading) -> bool:
-    return any(one == value and type(one) is type(value) for one in _parsed(text, reading))
-
-
-def _fits(text: str, reading: Reading) -> bool:
-    return bool(_parsed(text, reading))
-
-
-def _parsed(text: str, reading: Reading) -> list[object]:
-    """The value that *text* is read as; empty if it does not fit the type *reading*."""
-    from kohaku_ast.config.text_values import TextValueError, parse_value
-
-    try:
-        return [parse_value(text, reading)]
-    except TextValueError:
-        return []
 
 
 _FORMS = {

@@ -384,6 +384,7 @@ kogine = _Kogine(
         "cache": ("kogine.cache:cache", "Show, explain, check and clear the caches."),
         "plugins": ("kogine.plugins:plugins", "List what other packages add to kogine."),
         "completion": ("kogine.completion:completion", "Print the completion script for a shell."),
+        "lsp": ("kogine.lsp:lsp", "Complete and check config files in an editor."),
         "help": ("kogine.command:show_help", "Show the help of a command."),
     },
 )

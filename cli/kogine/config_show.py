@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 
 from kogine.config_check import (
     MOST,
-    Fit,
     Fitter,
     counted,
     first_runs,
     fit_json,
     problems_of,
-    shown,
 )
 from kogine.report import printing
 from kogine.script_command import is_assignment, load_configs, split_override
@@ -29,6 +27,7 @@ from kohaku_ast.config.config import Config, same, value_text
 from kohaku_ast.display.text import Row, group_rows, print_table
 from kohaku_ast.errors import ConfigError, UsageError, did_you_mean, visible
 from kohaku_ast.runner.composed_overrides import is_choice
+from kohaku_ast.runner.fitting import Fit, shown
 from kohaku_ast.runner.script import one_line
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def _typed_values(
                 f"{did_you_mean(target, [*groups, *keys])} (With --script, targets of the script "
                 "can be given, too.)"
             )
-        fitter.find(target)
+        fitter.targets.find(target)
     return Config(
         {target: CellText(text) for target, text in pairs.items()},
         origins=dict.fromkeys(pairs, "command line"),

@@ -12,8 +12,9 @@ from kogine.report import Output
 from kogine.script_command import inspect_script
 
 from kohaku_ast.config.template import config_text, data_text
-from kohaku_ast.errors import UsageError
+from kohaku_ast.errors import UsageError, visible
 from kohaku_ast.migrate.migration import Migrated
+from kohaku_ast.runner.launch import split_function
 from kohaku_ast.transform.find.inspection import Inspection
 from kohaku_ast.transform.find.options import find_options
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
@@ -28,8 +29,21 @@ def start_init(script: str, output: Output, everything: bool) -> Callable[[], in
     if ending not in ("", ".py", ".toml", *_YAML):
         raise UsageError(f"--output {output.path}: a config ends in .py, .yaml, .toml or .json")
     write = data_text if ending in (*_YAML, ".toml") else config_text
-    text = write(found, listed, shlex.quote(script), name)
+    text = write(found, listed, shlex.quote(script), name, _path_from(output.path, script))
     return output.deliver(_encoded(text), script)
+
+
+def _path_from(output: str, script: str) -> str:
+    """The path of *script* from the folder of *output*; empty if it cannot be written there."""
+    if not output:
+        return ""
+    folder = os.path.dirname(os.path.abspath(output))
+    try:
+        path = os.path.relpath(split_function(script)[0], folder).replace(os.sep, "/")
+        path.encode("utf-8")
+    except ValueError:  # on another drive, or a name of other bytes
+        return ""
+    return path if visible(path) == path else ""
 
 
 def _encoded(text: str) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,7 +42,11 @@ class DataFile:
 
 def read_cells(path: str) -> DataFile:
     """The YAML, TOML or JSON file at *path*; raises ConfigError."""
-    text = _read_text(path)
+    return cells_of(_read_text(path), path)
+
+
+def cells_of(text: str, path: str) -> DataFile:
+    """The *text* of the YAML, TOML or JSON file at *path*; raises ConfigError."""
     ending = os.path.splitext(path)[1].lower()
     reader = {".json": _read_json, ".toml": _read_toml}.get(ending, _read_yaml)
     try:
@@ -154,7 +159,8 @@ def _read_json(text: str, path: str) -> DataFile:
             object_pairs_hook=pairs,
         )  # fmt: skip
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+        what = f"{path}:{error.lineno}: not JSON: {error.msg}"
+        raise ConfigError(what).at_line(error.lineno) from None
     return DataFile(path, _cell(made), [])
 
 
@@ -163,7 +169,9 @@ def _read_toml(text: str, path: str) -> DataFile:
     try:
         return DataFile(path, _cell(tomllib.loads(text, parse_float=CellText)), [])
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+        place = re.search(r"\(at line (\d+),", str(error))  # before Python 3.14 it has no attribute
+        line = int(place[1]) if place else 0
+        raise ConfigError(f"{path}: not TOML: {error}").at_line(line) from None
 
 
 def toml_parser(path: str) -> ModuleType:

@@ -153,13 +153,19 @@ def _suggest(text: str, reading: Reading) -> str:
     if kind in ("list", "tuple") and text[:1] not in ("", "(", "[", "{") and len(text) <= 100:
         written = text if type(native(CellText(text))) is not str else _quoted(text)
         return f". Did you mean {_bracketed([written], kind)}?"
+    found = near_word(text, reading)
+    return f". Did you mean {found!r}?" if found else ""
+
+
+def near_word(text: str, reading: Reading) -> str:
+    """The word that looks like *text*, of those that *reading* accepts; else empty."""
     names = {name.lower(): name for name in _names(reading)}
     if not names or len(text) > 100:
         return ""
     import difflib
 
-    near = difflib.get_close_matches(text.lower(), names, n=1)
-    return f". Did you mean {names[near[0]]!r}?" if near else ""
+    found = difflib.get_close_matches(text.lower(), names, n=1)
+    return names[found[0]] if found else ""
 
 
 def _names(reading: Reading) -> list[str]:

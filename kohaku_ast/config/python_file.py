@@ -127,7 +127,7 @@ RESERVED = {
 }
 """The names that fill a field of the Config, and the field each one fills."""
 
-_KNOWN = [*RESERVED, "_overrides", "_sweep"]
+_KNOWN = [*RESERVED, "_overrides", "_script", "_sweep"]
 
 
 def read_assignments(loading: Loading, code: ModuleNames) -> ConfigLayer:
@@ -266,6 +266,13 @@ def _same_scope(node: ast.AST) -> Iterator[ast.AST]:
     elif isinstance(node, ast.Lambda):
         inner = (node.body,)
     return (child for child in ast.iter_child_nodes(node) if child not in inner)
+
+
+def scope_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes below *node* that run in its own scope."""
+    for child in _same_scope(node):
+        yield child
+        yield from scope_nodes(child)
 
 
 def _imported_names(node: ast.AST) -> set[str]:

@@ -34,15 +34,18 @@ def config_text(
     parameters: Sequence[Parameter],
     script: str,
     name: str = "THIS_FILE",
+    path: str = "",
 ) -> str:
-    """The config file for *parameters* of *script*; its first line calls it *name*.
+    """The config file for *parameters* of *script*; its first line calls it *name*. *path* is that
+    of the script from the folder of the file, for editors.
 
     Parameters without one fixed value are commented out: required options, values that depend on
     others, definitions in branches or with several values.
     """
     imports, lines = config_lines(inspection, parameters)
     heading = f"# Values of {script}. Edit, then: kogine run {script} --config {name}"
-    return "\n".join([visible(heading), *imports, *config_rows(lines)]) + "\n"
+    own = [f"_script = {quoted(path)}"] if path else []
+    return "\n".join([visible(heading), *own, *imports, *config_rows(lines)]) + "\n"
 
 
 def config_lines(
@@ -225,7 +228,11 @@ def _row(line: ConfigLine, shape: str) -> list[str]:
 
 
 def data_text(
-    inspection: Inspection, parameters: Sequence[Parameter], script: str, name: str
+    inspection: Inspection,
+    parameters: Sequence[Parameter],
+    script: str,
+    name: str,
+    path: str = "",
 ) -> str:
     """As ``config_text``, in YAML, TOML or JSON by the ending of *name*; JSON has no comments.
 
@@ -238,7 +245,9 @@ def data_text(
         for one in config_lines(inspection, parameters)[1]
     ]
     if form == "json":
-        pairs = [f"  {_data(one.target, form)}: {one.text}" for one in lines if not one.reason]
+        own = [f'  "_script": {data_literal(path, form)}'] if path else []
+        rows = [f"  {key_text(one.target, form)}: {one.text}" for one in lines if not one.reason]
+        pairs = [*own, *rows]
         return "{\n" + ",\n".join(pairs) + "\n}\n"
     heading = f"# Values of {script}. Edit, then: kogine run {script} --config {name}"
     shape = "{name}: {value}" if form == "yaml" else "{name} = {value}"
@@ -248,20 +257,26 @@ def data_text(
     if private:
         rows += ["", "_overrides:" if form == "yaml" else "[_overrides]"]
         rows += _rows([_with_key(one, form) for one in private], shape, "  " * (form == "yaml"))
-    return "\n".join([visible(heading), *rows]) + "\n"
+    own = [shape.format(name="_script", value=data_literal(path, form))] if path else []
+    return "\n".join([visible(heading), *own, *rows]) + "\n"
 
 
 def _with_key(line: ConfigLine, form: str) -> ConfigLine:
-    is_word = line.target.isascii() and line.target.replace("_", "").isalnum()
-    is_text = isinstance(native(CellText(line.target)), str)
-    return line if is_word and is_text else replace(line, target=_data(line.target, form))
+    return replace(line, target=key_text(line.target, form))
+
+
+def key_text(target: str, form: str) -> str:
+    """*target* as a key of a file of *form*: in quotes unless it is a plain word."""
+    is_word = target.isascii() and target.replace("_", "").isalnum()
+    is_text = isinstance(native(CellText(target)), str)
+    return target if is_word and is_text and form != "json" else data_literal(target, form)
 
 
 def _as_data(line: ConfigLine, reading: Reading, form: str) -> ConfigLine:
     """*line* with its value in *form*; commented out if the value has none there."""
     try:
         value, is_argument = _plain_value(line.text, core(reading))
-        text = _data(value, form)
+        text = data_literal(value, form)
     except (ValueError, TypeError, SyntaxError):
         return replace(line, reason=line.reason or f"no form in {form.upper()}")
     return replace(
@@ -290,7 +305,7 @@ def _plain_value(text: str, reading: Reading) -> tuple[object, bool]:
     return ast.literal_eval(arguments[0]), True
 
 
-def _data(value: object, form: str) -> str:
+def data_literal(value: object, form: str) -> str:
     """*value* as YAML, TOML or JSON write it; ValueError for one that they do not have."""
     if isinstance(value, str):
         return _quoted(value, form)
@@ -299,10 +314,13 @@ def _data(value: object, form: str) -> str:
     if type(value) in (int, float):
         return json.dumps(value) if form == "json" else repr(value)
     if isinstance(value, (list, tuple, set)):
-        return f"[{', '.join([_data(one, form) for one in value])}]"
+        return f"[{', '.join([data_literal(one, form) for one in value])}]"
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         equals = " = " if form == "toml" else ": "
-        pairs = [f"{_data(key, form)}{equals}{_data(one, form)}" for key, one in value.items()]
+        pairs = [
+            f"{data_literal(key, form)}{equals}{data_literal(one, form)}"
+            for key, one in value.items()
+        ]
         return f"{{{', '.join(pairs)}}}"
     raise ValueError(value)
 

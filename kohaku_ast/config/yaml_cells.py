@@ -38,7 +38,8 @@ def yaml_cells(text: str, path: str) -> tuple[Cell | None, list[int]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: not YAML: {error.problem or error.context}") from None
+        what = f"{path}{line}: not YAML: {error.problem or error.context}"
+        raise ConfigError(what).at_line(mark.line + 1 if mark else 0) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     if root is None or made is None:
@@ -119,7 +120,8 @@ class _Reader:
         return [one for one in map(self.cell, nodes) if isinstance(one, CellMap)]
 
     def error(self, node: Node, message: str) -> ConfigError:
-        return ConfigError(f"{self.path}:{node.start_mark.line + 1}: {message}")
+        line: int = node.start_mark.line + 1
+        return ConfigError(f"{self.path}:{line}: {message}").at_line(line)
 
 
 def _item_lines(root: Node, made: Cell, path: str) -> list[int]:

@@ -113,7 +113,7 @@ def has_tables(overrides: list[Override]) -> bool:
 
 
 def _spread(one: Override, parameters: Mapping[str, Parameter]) -> Iterator[Override]:
-    if not isinstance(one.value, CellMap) or not _has_inner(one.target, parameters):
+    if not isinstance(one.value, CellMap) or not has_inner(one.target, parameters):
         yield one
         return
     for key, cell in one.value.items():
@@ -128,7 +128,7 @@ def _spread(one: Override, parameters: Mapping[str, Parameter]) -> Iterator[Over
         yield from _spread(inner, parameters)
 
 
-def _has_inner(target: str, parameters: Mapping[str, Parameter]) -> bool:
+def has_inner(target: str, parameters: Mapping[str, Parameter]) -> bool:
     """Whether the definition of *target* has targets below it and is no dict."""
     from kohaku_ast.transform.find.module_targets import is_module
     from kohaku_ast.value_types import core

@@ -59,7 +59,8 @@ def test_all_has_the_rest_commented_out(tmp_path: Path) -> None:
 def test_output_is_a_file_that_the_first_line_names(tmp_path: Path) -> None:
     write(tmp_path, {"train.py": TRAIN})
     assert config(tmp_path, "init", "train.py", "-o", "cfg.py") == Finished(0, "", "")
-    assert (tmp_path / "cfg.py").read_text() == CONFIG.replace("THIS_FILE", "cfg.py")
+    own = 'cfg.py\n_script = "train.py"'  # for editors
+    assert (tmp_path / "cfg.py").read_text() == CONFIG.replace("THIS_FILE", own)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cfg.py", "train.py"]
 
 

@@ -77,7 +77,9 @@ def with_modules(error: UnknownTarget, targets: Targets, target: str) -> Unknown
     found += [LocalModule(one.name, one.path) for one in run_files(text, text.folder) if one.path]
     named = [f"{one.name}.{target}" for one in found if one and _has(one.path, target)]
     hint = f"a module defines it. Did you mean {' or '.join(map(repr, named[:3]))}?"
-    return UnknownTarget(f"{targets.file}: no parameter {target!r}: {hint}") if named else error
+    if not named:
+        return error
+    return UnknownTarget(f"{targets.file}: no parameter {target!r}: {hint}").with_near(named[:3])
 
 
 def _is_written(targets: Targets, target: str, own: Parameter | None) -> bool:

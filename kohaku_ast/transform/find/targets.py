@@ -436,7 +436,8 @@ class Targets:
         )
         hydra = "hydra" in {full.partition(".")[0] for full in self.import_names.values()}
         own = " What is for Hydra in the script stands behind '--'." if hydra else ""
-        return UnknownTarget(f"{self.file}: no parameter {target!r}.{hint}{own}")
+        error = UnknownTarget(f"{self.file}: no parameter {target!r}.{hint}{own}")
+        return error.with_near(found[:3])
 
     @property
     def file(self) -> str:

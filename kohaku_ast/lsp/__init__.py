@@ -1,0 +1,1 @@
+"""``kogine lsp``: config files in an editor. Nothing here runs a script or a config."""
