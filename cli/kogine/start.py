@@ -51,11 +51,9 @@ def start(command: ScriptCommand) -> Callable[[], int]:
 
         check_needs(launch.shown, launch.data)
     if "output" in command.options:
-        from kohaku_ast.runner.executed_notebook import ExecutedNotebook
+        from kohaku_ast.runner.executed_notebook import executed
 
-        if entrypoint:
-            raise UsageError("-o executes all cells: take away --entrypoint")
-        launch = ExecutedNotebook.of(launch, command.option("output"))
+        launch = executed(launch, command.option("output"), entrypoint)
     if "no_record" in command.options:
         from kohaku_ast.helpers.run_context import CurrentRun, enter_run
 

@@ -315,12 +315,13 @@ class _Flow:
 
     def works(self) -> list[ScriptConfigs]:
         """Its Scripts, as their files are now."""
-        return [
-            ScriptConfigs(
-                one.name, Binder(one.launch(), (), one.entrypoint, capture=True), one.config
-            )
-            for one in self.scripts
-        ]
+        return [ScriptConfigs(one.name, self._binder(one), one.config) for one in self.scripts]
+
+    def _binder(self, script: Script) -> Binder:
+        binder = script.binder(capture=True)
+        if script.output and not isinstance(script.config, Config):
+            binder.share_output(has_folders=self.settings.records)  # type: ignore[attr-defined]
+        return binder
 
     def total(self) -> int | None:
         """The number of its runs; None if it is not known before they have run."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 
 from kohaku_ast.errors import BrokenInstallation, UsageError
 from kohaku_ast.files import write_atomically
+from kohaku_ast.frames import hidden
 from kohaku_ast.notebook.notebook_process import INSTALL, CellError, print_error
 
 _BEGINS = 0.3
@@ -33,6 +35,7 @@ def check_installed() -> None:
         )
 
 
+@hidden
 def execute(data: bytes, folder: str, output: str) -> None:
     """Execute the notebook with the content *data*, whose modules are in *folder*, and save it as
     *output* after each cell. What cells print appears here, too.
@@ -117,7 +120,8 @@ def _printing_client(notebook: Any, output: str, sockets: str) -> Any:
 
         async def async_start_new_kernel_client(self) -> Any:
             found = await super().async_start_new_kernel_client()
-            if os.name == "posix":  # nbclient ends the kernel, and fails then
+            is_main = threading.current_thread() is threading.main_thread()
+            if os.name == "posix" and is_main:  # nbclient ends the kernel, and fails then
                 loop = asyncio.get_running_loop()
                 for number in (signal.SIGINT, signal.SIGTERM):
                     loop.add_signal_handler(number, self.note, number)

@@ -151,11 +151,20 @@ class CellError(Exception):
     #: The traceback as Jupyter shows it, in colours.
     shown = ""
 
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError would show its repr
+
     @classmethod
     def of(cls, name: str, message: str, shown: str) -> CellError:
-        """An exception that is described as the one of the class *name* in the kernel."""
-        kind: type[CellError] = type(name, (cls,), {"__module__": "builtins", "shown": shown})
-        return kind(message)
+        """An exception of a class *name*, a subclass of Python's own of that name."""
+        own = getattr(builtins, name, Exception)
+        fields = {"__module__": "builtins", "shown": shown}
+        try:
+            error: CellError = type(name, (cls, own), fields)(message)
+        except TypeError:  # it is no exception, or one with more parts than a message
+            error = type(name, (cls,), fields)(message)
+        vars(error)["__notes__"] = [_COLOURS.sub("", shown).rstrip()]  # Python 3.11 prints them
+        return error
 
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -93,6 +93,13 @@ _FILES = "{files}"
 """In place of the folder of an output that belongs to the files of its run."""
 
 
+def executed(launch: Launch, output: str, entrypoint: str) -> ExecutedNotebook:
+    """*launch* as a notebook that a kernel executes. Raises UsageError and BrokenInstallation."""
+    if entrypoint:
+        raise UsageError(f"-o executes all cells: take away the entrypoint {entrypoint!r}")
+    return ExecutedNotebook.of(launch, output)
+
+
 class ExecutingBinder(Binder):
     """Binds a notebook to Configs, each time with the values in the text of its cells."""
 

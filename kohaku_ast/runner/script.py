@@ -21,6 +21,7 @@ from kohaku_ast.errors import (
     check_type,
 )
 from kohaku_ast.frames import hidden, is_ours
+from kohaku_ast.notebook.notebook_text import is_notebook
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch, find_launch, find_to_read, split_function
 from kohaku_ast.runner.overrides import Override
@@ -59,7 +60,8 @@ class Script:
         takes a Sweep, an iterable or a generator of Configs, or a function of the Outcomes so far.
         *entrypoint* is a function to call after the module, instead of the guard; *name* is the
         Script's name in flows. *overrides* hold for every Config; a target that is no name, or
-        is one of these parameters, goes by the dict.
+        is one of these parameters, goes by the dict. Of a notebook, *output* is no override but
+        the file for it with its outputs, as ``-o`` of ``kogine run``: a kernel executes it.
 
         Raises SourceError if there is no such file.
         """
@@ -73,7 +75,31 @@ class Script:
         self.entrypoint = entrypoint or function
         self.name = name or self.path
         self.launch()
+        #: Of a notebook that a kernel executes, the file for it with its outputs; else empty.
+        self.output = self._pop_output(overrides)
         self.config = self._with(read_mapping(config), overrides)
+
+    def _pop_output(self, overrides: dict[str, object]) -> str:
+        """The file that *overrides*, from which it is taken, name for a notebook."""
+        if not is_notebook(self.path):
+            return ""
+        output = overrides.pop("output", "")
+        if not isinstance(output, PATHS):
+            raise UsageTypeError(
+                f"output is the file for the executed notebook, got {output!r}. A value for what "
+                "the notebook calls 'output' goes by the dict: {'output': ...}"
+            )
+        return os.fspath(output)
+
+    def binder(self, output: str = "", **options: Any) -> Binder:
+        """What binds its Configs; for a file *output* instead of its own. Raises UsageError."""
+        launch, output = self.launch(), output or self.output
+        if not output:
+            return Binder(launch, (), self.entrypoint, **options)
+        from kohaku_ast.runner.executed_notebook import ExecutingBinder, executed
+
+        launch = executed(launch, output, self.entrypoint)
+        return ExecutingBinder(launch, (), self.entrypoint, **options)
 
     def launch(self) -> Launch:
         """How Python starts it, with the text that it has now."""
@@ -102,7 +128,8 @@ class Script:
     ) -> Outcome:
         """Run it in this process, as ``__main__``; raises what the script raises.
 
-        *config* and *overrides* come over its own Config: ``script.run(lr=0.1)``.
+        *config* and *overrides* come over its own Config: ``script.run(lr=0.1)``; of a notebook
+        *output* is the file for the executed one.
 
         ``sys.exit()`` and ``sys.exit(0)`` are a success. For overrides that had no effect there is
         a warning, UnusedOverride. Raises KogineError, before anything runs, for a Config that
@@ -146,7 +173,7 @@ class Script:
     def _bound(
         self,
         over: Config | Mapping[str, object] | None,
-        overrides: Mapping[str, object],
+        overrides: dict[str, object],
         split: bool = False,
     ) -> Bound:
         config = self.config
@@ -154,11 +181,13 @@ class Script:
             raise UsageError(
                 f"{self!r} has many Configs: run it in a flow, Sequential([script]).run()"
             )
+        output = self._pop_output(overrides)
         more = self._with(read_mapping(over), overrides)
         if not isinstance(more, Config):
             raise UsageTypeError(f"run() takes one Config, or a dict of targets; got {over!r}")
-        binder = Binder(self.launch(), (), self.entrypoint, split=split, capture=True)
-        return binder.bind(config | more)
+        if split and (output or self.output):
+            raise UsageError("a kernel executes all cells: run() it, or load it without output")
+        return self.binder(output, split=split, capture=True).bind(config | more)
 
     def _with(self, config: Any, overrides: Mapping[str, object]) -> Any:
         """*config* with *overrides* over it. Raises ConfigError for a target that has a value in

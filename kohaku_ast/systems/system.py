@@ -195,6 +195,9 @@ class System:
         )
         return f"<system {self.name}: {nodes}>"
 
+    def _repr_html_(self) -> str:
+        return self.graph()._repr_html_()
+
 
 def _no_setting(name: str) -> str:
     return f"unknown setting {name!r}: no component of the system has a Config."

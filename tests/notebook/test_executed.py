@@ -16,7 +16,7 @@ import pytest
 
 from kohaku_ast import Store
 from tests.notebook.cells import KERNEL, kernel_variables, results, write_notebook
-from tests.oracle import edited, run_kogine
+from tests.oracle import edited, run_kogine, run_python
 
 TRAIN = """\
 from kohaku_ast.helpers import logger
@@ -90,7 +90,7 @@ REFUSED = {
     "another file": (["nb.ipynb", "-o", "x.py"], "an executed notebook is an .ipynb file"),
     "itself": (["nb.ipynb", "-o", "./nb.ipynb"], "is the notebook itself"),
     "arguments": (["nb.ipynb", "-o", "x.ipynb", "--", "3"], "a kernel passes no arguments on"),
-    "an entrypoint": (["nb.ipynb", "-o", "x.ipynb", "-e", "f"], "take away --entrypoint"),
+    "an entrypoint": (["nb.ipynb", "-o", "x.ipynb", "-e", "f"], "take away the entrypoint 'f'"),
     "a module": (["nb.ipynb", "own.width=3", "-o", "x.ipynb"], "'own.width' belongs to a module"),
     "a typo": (["nb.ipynb", "lr=1", "-o", "x-{l}.ipynb"], "Did you mean {lr}?"),
     "one file for two": (
@@ -156,3 +156,60 @@ def test_output_of_each_run_of_a_sweep_is_among_its_files(tmp_path: Path) -> Non
     shown = [results(one)[1][2][0]["data"] for one in made]  # type: ignore[index]
     assert sorted(map(str, shown)) == ["{'text/plain': ['5']}", "{'text/plain': ['6']}"]
     assert not (tmp_path / "out.ipynb").exists()
+
+
+API = """\
+from kohaku_ast import Config, Parallel, Script, Sequential, Sweep
+script = Script('nb.ipynb', x=4)
+print(script.run(output='one.ipynb').status)
+try:
+    script.run(x=0, output='two.ipynb')
+except ZeroDivisionError as error:
+    print(*error.__notes__)
+flow = Sequential(Script('nb.ipynb', Sweep(x=[5, 0]), output='{x}.ipynb'), on_error='continue')
+print([one.status for one in flow.run()])
+for options in ({'output': 3}, {'output': 'x.py'}, {'output': 'nb.ipynb'}):
+    try:
+        script.run(**options)
+    except Exception as error:
+        print(type(error).__name__, error)
+for call in (
+    Script('nb.ipynb', output='x.ipynb').load,
+    Script('nb.ipynb:f', output='x.ipynb').run,
+    Sequential(Script('nb.ipynb', Sweep(x=[1, 2]), output='x.ipynb'), record=False).run,
+):
+    try:
+        call()
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+"""A program, and what it prints besides the cells."""
+
+
+def test_from_python_a_notebook_is_executed_into_a_file(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "nb.ipynb", "x = 1\noutput = 2\ndef f():\n    pass", "1 / x")
+    (tmp_path / "program.py").write_text(API)
+    done = run_python(tmp_path, "program.py", **kernel_variables(tmp_path))
+    lines = done.stdout.splitlines()
+    assert lines[0] == "succeeded", done
+    assert "----> 1 1 / x" in lines, "the note has the cell's own traceback"
+    start = lines.index("['succeeded', 'failed']")
+    assert lines[start + 1 :] == [
+        (
+            "UsageTypeError output is the file for the executed notebook, got 3. A value for what the "
+            "notebook calls 'output' goes by the dict: {'output': ...}"
+        ),
+        "UsageError -o 'x.py': an executed notebook is an .ipynb file",
+        "UsageError -o 'nb.ipynb' is the notebook itself: name another file",
+        "UsageError a kernel executes all cells: run() it, or load it without output",
+        "UsageError -o executes all cells: take away the entrypoint 'f'",
+        (
+            "UsageError -o 'x.ipynb': each run would write it. Name the values that differ, as in "
+            "'out-{lr}.ipynb', or take away --no-record: then each run has its own folder"
+        ),
+    ]
+    shown = {
+        name: results(tmp_path / f"{name}.ipynb")[1][2][0]["output_type"]  # type: ignore[index]
+        for name in ("one", "two", "5", "0")
+    }
+    assert shown == {"one": "execute_result", "two": "error", "5": "execute_result", "0": "error"}

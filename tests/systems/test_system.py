@@ -166,6 +166,7 @@ def test_nodes_have_components_and_one_engine() -> None:
     assert system.run(2, engine="native").steps == {"count": 2, "keep": 2}
     assert 'n1["keep<br/>#64; nuc"]' in system.graph().mermaid
     assert "system pair: 2 components" in system.graph().svg
+    assert system._repr_html_() == system.graph()._repr_html_()
 
 
 class Recorder(Engine):
