@@ -8,10 +8,14 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from types import ModuleType
 from typing import Any
 
 from kohaku_ast.config.config import Config
+from kohaku_ast.config.siblings import Siblings
 from kohaku_ast.errors import KogineError, UsageError, visible
+from kohaku_ast.exports.value_code import Code, ValueCode, run_text
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch, find_launch
 from kohaku_ast.store.identity import identity, program_hash
@@ -38,40 +42,56 @@ def config_of_run(record: Record, name: str = "THIS_FILE") -> bytes:
             f"script. To run it again: kogine runs repeat {record.folder.name}"
         )
     fields = _fields(record)
-    _check_have_text(record, {key: one for key, one in _every(fields) if not is_whole(one)})
+    lost = {key: one for key, one in _every(fields) if not is_whole(one)}
+    _check_are_kept(record, {key: one for key, one in lost.items() if not one.get("object")})
+    code = ValueCode(record)
     try:
-        # Read, and not copied: a record may be from somebody else, and a config is run.
-        values = {field: _read(forms) for field, forms in fields.items()}
+        with _modules_beside(record, bool(lost)):
+            # Read, and not copied: a record may be from somebody else, and a config is run.
+            values = {field: _read(forms, code) for field, forms in fields.items()}
+            text = _text(record, values, name, code)
+            _check_identity(record, _config_of(text) if lost else Config(**values))
+    except KogineError:
+        raise
     except (ValueError, TypeError, LookupError, SyntaxError, ImportError) as error:
         raise UsageError(f"the record {record.folder.name!r} is damaged: {error}") from error
-    _check_identity(record, values)
-    return _text(record, values, name).encode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "backslashreplace")
 
 
-def _check_have_text(record: Record, lost: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise UsageError if there are values that have no text of their own: *lost*."""
-    if not lost:
-        return
-    name = record.folder.name
-    kept = [target for target, form in lost.items() if form.get("object")]
-    start = f"the run {name!r} cannot be written as a config: "
-    if len(kept) == len(lost):
-        listed = ", ".join(f"{one!r} ({lost[one].get('type')})" for one in kept)
+def _check_are_kept(record: Record, lost: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise UsageError if there are values of which the store has only a text: *lost*."""
+    if lost:
+        listed = ", ".join(f"{name!r} ({form.get('type')})" for name, form in lost.items())
         raise UsageError(
-            f"{start}no text makes the value of {listed}. The store has it: to run it again, "
-            f"kogine runs repeat {name}; or write a config that makes such values"
+            f"the run {record.folder.name!r} cannot be written as a config: only the start of the "
+            f"text of {listed} was recorded. Write a config that makes these values"
         )
-    listed = ", ".join(repr(one) for one in lost if one not in kept)
-    raise UsageError(
-        f"{start}only the start of the text of {listed} was recorded. Write a config that makes "
-        "these values"
-    )
 
 
-def _read(forms: Any) -> Any:
+@contextmanager
+def _modules_beside(record: Record, is_needed: bool) -> Iterator[None]:
+    """Inside, today's modules beside the script of *record* can be imported."""
+    if not is_needed:
+        yield
+        return
+    folder = os.path.dirname(str(record.facts["script"]["file"]))
+    with Siblings().visible(folder, ModuleType("kogine_config")):
+        yield
+
+
+def _config_of(text: str) -> Config:
+    """The Config that *text* makes."""
+    found: Config = run_text(text, "kogine_config")["CONFIG"]
+    return found
+
+
+def _read(forms: Any, code: ValueCode) -> Any:
+    def value(form: Any) -> Any:
+        return read(form) if is_whole(form) else code.of(form)
+
     if isinstance(forms, dict):
-        return {str(key): read(one) for key, one in forms.items()}
-    return [*map(read, forms)]
+        return {str(key): value(one) for key, one in forms.items()}
+    return [*map(value, forms)]
 
 
 def _fields(record: Record) -> dict[str, Any]:
@@ -120,7 +140,7 @@ def _every(fields: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]
 # --- text ----------------------------------------------------------------------------------------
 
 
-def _text(record: Record, values: Mapping[str, Any], name: str) -> str:
+def _text(record: Record, values: Mapping[str, Any], name: str, code: ValueCode) -> str:
     shown = [f"    {field}={_shown(value)},\n" for field, value in values.items() if value]
     body = f"CONFIG = Config(\n{''.join(shown)})\n"
     imports = [line for word, line in _IMPORTS.items() if _has_name(body, word)]
@@ -130,7 +150,8 @@ def _text(record: Record, values: Mapping[str, Any], name: str) -> str:
     ]
     # On one line each: what is after a line end in a name would be code.
     comments = [" ".join(visible(one).splitlines()) for one in heading]
-    lines = [*comments, *imports, "from kohaku_ast import Config", "", body]
+    own = "from kohaku_ast import Config"
+    lines = [*comments, *imports, own, *code.lines, "", body]
     return "\n".join(lines)
 
 
@@ -159,19 +180,23 @@ def _command(record: Record, name: str) -> str:
 def _shown(value: Any) -> str:
     """A list or dict of values."""
     if isinstance(value, list):
-        return text_of(value)
-    items = [f"{key!r}: {text_of(one)}" for key, one in value.items()]
+        return f"[{', '.join(map(_expression, value))}]"
+    items = [f"{key!r}: {_expression(one)}" for key, one in value.items()]
     line = f"{{{', '.join(items)}}}"
     if len(line) <= _WIDEST:
         return line
     return "{\n" + "".join(f"        {one},\n" for one in items) + "    }"
 
 
+def _expression(value: Any) -> str:
+    return value.text if isinstance(value, Code) else text_of(value)
+
+
 # --- the check -----------------------------------------------------------------------------------
 
 
-def _check_identity(record: Record, values: Mapping[str, Any]) -> None:
-    """Raise UsageError if a config of *values* gives today's script another identity, although its
+def _check_identity(record: Record, config: Config) -> None:
+    """Raise UsageError if *config* gives today's script another identity, although its
     program is the one of the run.
     """
     launch = _launch(record)
@@ -180,7 +205,7 @@ def _check_identity(record: Record, values: Mapping[str, Any]) -> None:
     entrypoint = str(record.facts["script"].get("entrypoint") or "")
     folder = str(record.facts["cwd"])
     try:
-        bound = Binder(launch, entrypoint=entrypoint, capture=True).bind(Config(**values))
+        bound = Binder(launch, entrypoint=entrypoint, capture=True).bind(config)
         if program_hash(bound, folder) != record.facts["program"]:
             return  # a module has changed
         found = identity(bound, folder)

@@ -165,6 +165,7 @@ def fingerprint(value: object) -> bytes:
 _POSITION_NAMES = {
     "__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__", "__annotations_cache__",
     "__static_attributes__", "_abc_impl",
+    "__slotnames__",  # copyreg writes it when an object of the class is pickled
 }  # fmt: skip
 _CODE = (
     "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags", "co_code", "co_names",

@@ -339,6 +339,14 @@ def load_object(data: bytes, inside: str = "") -> object:
     return load_values(bool(data[0]), data[1:])["value"]["value"]
 
 
+def load_text(text: str, inside: str = "") -> object:
+    """The same, of an object as text in a config of ``kogine runs export config``."""
+    from base64 import b64decode
+    from zlib import decompress
+
+    return load_object(decompress(b64decode(text)), inside)
+
+
 _VARIABLE = re.compile(
     rb"""environ\s*(?:\.\s*(?:get|pop|setdefault)\s*\(|\[)\s*["'](\w+)["']"""
     rb"""|getenv\s*\(\s*["'](\w+)["']"""

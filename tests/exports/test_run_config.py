@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +110,57 @@ def test_outputs_and_metadata(folder: Path) -> None:
     assert store.find("last").wanted == {"lr"}
 
 
-class Model:
-    """A value without a text."""
+CODE = """\
+import math
+from functools import partial
+from net import Net, scaled
+from kohaku_ast import Config
+K = 2
+made = open("made", "a").write("once ")
+def half(x):
+    return x / K
+def rate(step):
+    return half(step) + math.floor(1.5)
+class Own:
+    depth = K
+    def both(self):
+        return self.depth + half(4)
+CONFIG = Config({
+    "rate": rate, "Own": Own, "own": Own(), "part": partial(rate, 6), "Net": Net, "net": Net(3), "scaled": scaled,
+    "floor": math.floor, "several": [lambda x: x + 1, 2], "bs": 4, "out": made,
+})
+"""
+NET = "class Net:\n    def __init__(self, n):\n        self.n = n\ndef scaled(x):\n    return x * 10\n"
+USER = """\
+import net as here
+rate = Own = own = part = Net = net = scaled = floor = several = None
+bs = out = 1
+print(rate(8), Own().both(), own.both(), part(), Net is here.Net, isinstance(net, here.Net), net.n, bs, out)
+print(scaled(1), scaled is here.scaled, floor(2.5), several[0](several[1]))
+"""
 
 
-def test_values_without_a_text_are_named(folder: Path) -> None:
-    Sequential([Script("train.py", Config({"lr": 0.3, "value": Model()}))], mode="inline").run()
-    with pytest.raises(UsageError, match=r"no text makes the value of 'value' \(.*runs repeat"):
+def test_functions_classes_and_objects(folder: Path) -> None:
+    for name, text in {"cfg.py": CODE, "net.py": NET, "train.py": USER}.items():
+        (folder / name).write_text(text)
+    done = run_kogine(folder, "run", "train.py", "--config", "cfg.py", "--record")
+    assert done.stdout.startswith("5.0 4.0 4.0 4.0 True True 3 4 5\n10 True 2 3\n"), done.stderr
+    (folder / "cfg.py").unlink()
+    _, text = exported_and_run(folder)
+    assert (folder / "made").read_text() == "once "
+    assert all(
+        part in text for part in ("from net import Net", "    return half(step) + math", "K = 2")
+    )
+    assert "'rate': rate,\n        'Own': Own,\n" in text
+    (folder / "net.py").write_text(NET.replace("10", "20"))
+    with pytest.raises(UsageError, match="'net' is of modules of the script, which have changed"):
+        Store(folder / ".kogine" / "runs").export("last", folder / "again.py")
+
+
+def test_values_that_the_store_does_not_hold_are_named(folder: Path) -> None:
+    values = {"lr": 0.3, "value": threading.Lock()}
+    Sequential([Script("train.py", Config(values))], mode="inline").run()
+    with pytest.raises(UsageError, match=r"of 'value' \(_thread.lock\) was recorded"):
         Store(folder / ".kogine" / "runs").export("last", folder / "again.py")
     assert not (folder / "again.py").exists()
 

@@ -218,6 +218,14 @@ def test_cycles_end() -> None:
     assert fingerprint(make(1)) == fingerprint(make(1)) != fingerprint(make(2))
 
 
+def test_a_class_is_the_same_when_an_object_of_it_was_pickled() -> None:
+    kind = type("Kind", (), {"depth": 3})
+    before = fingerprint(kind)
+    kind().__reduce_ex__(4)
+    assert "__slotnames__" in vars(kind)
+    assert fingerprint(kind) == before
+
+
 def test_shared_parts_are_walked_once() -> None:
     value: object = 1
     for _ in range(60):
