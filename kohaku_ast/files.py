@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from _thread import get_ident
+from stat import S_ISREG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,20 @@ def read_limited(file: BinaryIO) -> bytes:
     if len(data) > _MOST_INPUT:
         raise OSError(errno.EFBIG, f"it holds more than {_MOST_INPUT >> 20} MiB, or has no end")
     return data
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """The file *path* of a record, to be read. Raises OSError for a pipe, which would keep its
+    reader waiting, and for a link, which may lead to a file of somebody else.
+    """
+    number = os.open(path, os.O_RDONLY | _BINARY | _AT_ONCE)
+    if S_ISREG(os.fstat(number).st_mode):
+        return open(number, "rb")
+    os.close(number)
+    raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+
+
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 def write_atomically(path: str, data: bytes, mode: int = 0o600) -> None:

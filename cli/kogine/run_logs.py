@@ -12,6 +12,7 @@ from kogine.report import RowStream, printing
 from kogine.run_tables import store_of
 
 from kohaku_ast.errors import UsageError, visible
+from kohaku_ast.files import open_regular
 from kohaku_ast.store.columns import short_id
 from kohaku_ast.store.pipeline_record import PIPELINE, children
 from kohaku_ast.store.record import Record
@@ -79,7 +80,7 @@ class _Log:
         middle.
         """
         try:
-            with open(self._path, "rb") as file:
+            with open_regular(self._path) as file:
                 found = os.fstat(file.fileno())
                 if self._place[0] != found.st_ino:
                     self._begin_anew()

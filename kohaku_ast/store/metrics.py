@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from kohaku_ast.display.text import plain_line
+from kohaku_ast.files import open_regular
 from kohaku_ast.helpers.metric_logger import as_json
 from kohaku_ast.store.run_folder import RECORD, SERIES
 
@@ -456,7 +457,7 @@ def summarise_log(log: Path) -> dict[str, dict[str, Any]]:
     """The summary of the metrics in a *log* that nobody has read while it grew."""
     series = MetricSeries()
     try:
-        with open(log, "rb") as file:
+        with open_regular(log) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_OF_LOG))
             data = file.read(_MOST_OF_LOG)
     except OSError:

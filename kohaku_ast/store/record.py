@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kohaku_ast.errors import UsageError
+from kohaku_ast.files import open_regular
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.overrides import Override, make_request
@@ -61,8 +62,8 @@ class Record:
     def read(cls, folder: Path) -> Record | None:
         """The record in *folder*; None if this version can read none there."""
         try:
-            with open(folder / RECORD, encoding="utf-8") as file:
-                facts = json.load(file)
+            with open_regular(folder / RECORD) as file:
+                facts = json.loads(file.read().decode())
             if facts["schema"] > SCHEMA:
                 return None
             return _record(folder, facts)
@@ -130,7 +131,7 @@ class Record:
             last = "the last ones are" if len(earlier) >= _MOST_NAMED else "it has"
             raise UsageError(f"run {self.folder.name} has no attempt {attempt}; {last}: {known}")
         log = earlier[attempt]["log"]
-        return None if log is None else self.folder / log
+        return None if log is None else self.folder / os.path.basename(log)
 
     @property
     def only_shown(self) -> list[str]:
@@ -192,7 +193,7 @@ def _record(folder: Path, facts: Mapping[str, Any]) -> Record:
         ended=None if facts["ended"] is None else _seconds(facts["ended"]),
         exit_status=facts["exit_status"],
         error=None if error is None else RunError(**error),
-        log=None if log is None else folder / log,
+        log=None if log is None else folder / os.path.basename(log),
         facts=facts,
     )
 

@@ -186,7 +186,7 @@ def read_event(folder: str | Path) -> dict[str, Any] | None:
     None, ``open``; None if they say nothing.
     """
     try:
-        with open(os.path.join(folder, EVENT), "rb", buffering=0) as file:
+        with files.open_regular(os.path.join(folder, EVENT)) as file:
             line, end, _ = (file.read(_MOST_EVENT) or b"").partition(b"\n")
     except OSError:
         return None
@@ -205,8 +205,8 @@ def read_marks(folder: str | Path) -> tuple[list[str], str]:
     import json
 
     try:
-        with open(os.path.join(folder, MARKS), encoding="utf-8") as file:
-            found = json.load(file)
+        with files.open_regular(os.path.join(folder, MARKS)) as file:
+            found = json.loads(file.read().decode())
         tags, note = found.get("tags", []), found.get("note", "")
         return [one for one in tags if isinstance(one, str)], note if isinstance(note, str) else ""
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
@@ -243,7 +243,7 @@ def read_nodes(folder: str | Path, facts: Mapping[str, Any], status: str) -> lis
     found: dict[str, dict[str, Any]] = {one["name"]: dict(one) for one in known}
     inner: dict[str, dict[str, Any]] = {}
     try:
-        with open(os.path.join(folder, NODES), encoding="utf-8") as file:
+        with files.open_regular(os.path.join(folder, NODES)) as file:
             for line in file:
                 one = json.loads(line)
                 places = found if one["name"] in found else inner
@@ -417,7 +417,7 @@ def last_lines(log: Path, count: int = 10) -> list[str]:
 
 
 def _tail(log: Path) -> bytes:
-    with open(log, "rb") as file:
+    with files.open_regular(log) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _MOST_BYTES))
         return file.read(_MOST_BYTES)

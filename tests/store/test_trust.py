@@ -12,6 +12,7 @@ import pytest
 
 from kohaku_ast.store.environment import variables
 from tests.oracle import run_kogine, run_python
+from tests.store.made_runs import make_run, write_run
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
 
@@ -176,3 +177,21 @@ def test_no_secret_of_the_environment_reaches_a_record(tmp_path: Path) -> None:
     (path,) = tmp_path.glob(".kogine/runs/*/run.json")
     assert "s3cr3t" not in path.read_text()
     assert json.loads(path.read_text())["environment"]["variables"]["OMP_PLACES"] == "cores"
+
+
+@posix
+def test_pipes_and_links_among_records_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("the secret of another folder\n")
+    root = tmp_path / ".kogine" / "runs"
+    made = [make_run(root, number, log="log.txt") for number in range(5)]
+    os.mkfifo(made[0] / "log.txt")
+    (made[1] / "log.txt").symlink_to(tmp_path / "secret.txt")
+    (made[2] / "run.json").unlink()
+    os.mkfifo(made[2] / "run.json")
+    os.mkfifo(made[3] / "marks.json")
+    write_run(made[4], identity=made[4].name[-8:] + "0" * 24, log="../../../secret.txt")
+    listed = run_kogine(tmp_path, "runs", "ls", "--json")
+    assert [one["number"] for one in json.loads(listed.stdout)] == [4, 3, 2, 1]
+    for number in "1234":
+        log = run_kogine(tmp_path, "runs", "logs", number)
+        assert "secret of" not in log.stdout + log.stderr

@@ -94,8 +94,9 @@ class Page:
         self.wait_until_shown()
 
     def wait_until_shown(self) -> None:
-        """A page says with ``data-shown`` of its body that it has drawn what its URL says."""
-        self.wait(lambda: self.script("return document.body.dataset.shown === 'yes'"), "the page")
+        """Wait until the page has drawn what its address says: it says that it is not busy."""
+        shown = "return document.getElementById('main')?.getAttribute('aria-busy') === 'false'"
+        self.wait(lambda: self.script(shown), "the page")
 
     def script(self, text: str, *arguments: Any) -> Any:
         """What the JavaScript *text* returns."""
