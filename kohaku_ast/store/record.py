@@ -135,9 +135,7 @@ class Record:
 
     @property
     def only_shown(self) -> list[str]:
-        """The values missing in ``outcome`` because only their ``repr`` was recorded: names of
-        outputs, and ``value``.
-        """
+        """Names of outputs, and ``value``: those of which only the ``repr`` was recorded."""
         value, outputs = self.facts.get("value"), self.facts.get("outputs") or {}
         forms = {**({} if value is None else {"value": value}), **outputs}
         return [name for name, form in forms.items() if not is_whole(form)]
