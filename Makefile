@@ -80,7 +80,7 @@ slurm-smoke: compiled
 	$(BIN)/python -m pytest -q -m slurm -k smoke $(FILE)
 
 # One Chromium and one server for all of it; the pictures go to .ci-artifacts/browser.
-WEB := 'starlette>=0.37' 'uvicorn>=0.29' 'plotly>=6' 'selenium>=4.20'
+WEB := 'starlette>=0.40' 'uvicorn>=0.30' 'plotly>=6' 'selenium>=4.20'
 browser: compiled
 	$(BIN)/python -m pip install -q $(WEB)
 	$(BIN)/python -m pip install -q --no-deps axe-playwright-python==0.1.8  # for axe-core's script

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kohaku_ast.errors import UsageError, visible
+from kohaku_ast.errors import UsageError
 from kohaku_ast.store.record import Record
-from kohaku_ast.store.reproduce import kogine_command
 from kohaku_ast.store.store import Store
 from kohaku_ast.web.answers import answer, read_fields
+from kohaku_ast.web.commands import error_of, start_command
 from kohaku_ast.web.folders import store_of
 
 Fields = Mapping[str, Any]
@@ -104,25 +103,11 @@ def _repeat(store: Store, name: str, fields: Fields) -> Any:
     words = ["runs", "repeat", "--store", str(store.root), record.folder.name, *values]
     before = set(os.listdir(store.root))
     with tempfile.TemporaryFile() as output:
-        started = _start([*kogine_command(), *words], folder, output)
+        started = start_command(words, folder, output)
         found = _wait_for_record(store.root, before, started)
         if found is None and started.poll() not in (None, 0):
-            raise UsageError(_tail_of(output) or f"it ended with status {started.returncode}")
+            raise UsageError(error_of(output) or f"it ended with status {started.returncode}")
     return {"id": found, "pid": started.pid}
-
-
-def _start(words: Sequence[str], folder: str, output: IO[bytes]) -> subprocess.Popen[bytes]:
-    """A process that goes on when the server ends."""
-    started = subprocess.Popen(
-        words,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    threading.Thread(target=started.wait, daemon=True).start()  # or it would stay a zombie
-    return started
 
 
 def _wait_for_record(root: Path, before: set[str], started: subprocess.Popen[bytes]) -> str | None:
@@ -145,17 +130,6 @@ def _is_of(record: Record, pid: int) -> bool:
     flow = record.facts.get("flow") or {}
     return flow.get("pid") == pid and not record.facts.get("parent")
 
-
-def _tail_of(output: IO[bytes]) -> str:
-    """The error at the end of what a command has printed."""
-    output.seek(0)
-    lines = output.read().decode("utf-8", "replace").splitlines()
-    errors = [at for at, line in enumerate(lines) if line.startswith(_ERROR)]
-    shown = lines[errors[-1] :] if errors else lines[-10:]
-    return visible("\n".join(shown).removeprefix(_ERROR).strip())
-
-
-_ERROR = "kogine: error: "
 
 routes = (
     _action(_delete, "/api/runs/delete"),

@@ -30,12 +30,25 @@ async def read_fields(request: Request) -> Mapping[str, Any]:
     import json
 
     try:
-        found = json.loads(await request.body() or b"{}")
-    except ValueError:
+        found = json.loads(await _body(request) or b"{}")
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise UsageError("a change is sent as an object of JSON")
     return found
+
+
+async def _body(request: Request) -> bytes:
+    """What was sent. Raises UsageError for more than anybody writes."""
+    data = b""
+    async for part in request.stream():
+        data += part
+        if len(data) > _MOST_SENT:
+            raise UsageError(f"a change has {_MOST_SENT >> 10} KiB at most")
+    return data
+
+
+_MOST_SENT = 256 << 10
 
 
 def whole_number(request: Request, name: str, usual: int, most: int) -> int:

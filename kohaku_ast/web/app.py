@@ -6,7 +6,17 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from kohaku_ast.errors import KogineError
-from kohaku_ast.web import actions, events, pages, run_files, run_page, runs_table
+from kohaku_ast.web import (
+    actions,
+    cache_page,
+    events,
+    file_drawings,
+    pages,
+    pipeline_page,
+    run_files,
+    run_page,
+    runs_table,
+)
 from kohaku_ast.web.answers import explain_error
 from kohaku_ast.web.folders import Folders, Recent
 from kohaku_ast.web.security import Access, Guard
@@ -17,6 +27,9 @@ ROUTES = (
     *run_files.routes,
     *events.routes,
     *actions.routes,
+    *pipeline_page.routes,
+    *file_drawings.routes,
+    *cache_page.routes,
     *pages.routes,
 )
 """Each page's JSON is in a file of its own."""

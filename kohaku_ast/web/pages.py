@@ -28,6 +28,9 @@ class Page(NamedTuple):
 PAGES = (
     Page("/", "runs", "Runs"),
     Page("/runs/{id}", "run", "Run"),
+    Page("/pipelines/{id}", "pipeline", "Pipeline"),
+    Page("/systems", "systems", "Pipelines and systems"),
+    Page("/cache", "cache", "Caches"),
 )
 
 _SHELL = """<!doctype html>

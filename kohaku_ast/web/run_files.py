@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.files import why_outside
+from kohaku_ast.files import open_regular, why_outside
 from kohaku_ast.store.artifacts import objects_of, other_files
 from kohaku_ast.store.record import Record
 from kohaku_ast.store.run_folder import FILES
@@ -109,17 +108,10 @@ def _open(record: Record, path: str) -> BinaryIO:
         if os.path.commonpath([own, os.path.realpath(file)]) != own:
             raise UsageError(f"{path!r} leads out of the store")
         try:
-            opened = os.open(os.path.realpath(file), os.O_RDONLY | os.O_NONBLOCK | _NO_LINK)
+            return open_regular(os.path.realpath(file))
         except OSError:
             continue
-        if stat.S_ISREG(os.fstat(opened).st_mode):
-            return open(opened, "rb")
-        os.close(opened)
     raise UsageError(f"run {record.folder.name} has no file {path!r}")
-
-
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-"""A link that somebody puts there after the look at it."""
 
 
 def _places(record: Record, path: str) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from kohaku_ast.display.text import group_rows, plain_line
 from kohaku_ast.errors import UsageError, visible
 from kohaku_ast.exports.run_sheet import show_rows
+from kohaku_ast.files import open_regular
 from kohaku_ast.store.pipeline_record import nodes_of
 from kohaku_ast.store.record import Record, param_forms
 from kohaku_ast.store.run_diff import environment_of, git_of, kept_text, source_digests
@@ -155,7 +156,7 @@ def show_log(request: Request) -> Response:
     log = _log_of(record, query.get("attempt", ""))
     offset, inode = (_number(query.get(name, "")) for name in ("offset", "inode"))
     try:
-        with open(log, "rb") as file:
+        with open_regular(log) as file:
             found = os.fstat(file.fileno())
             is_new = inode != found.st_ino or offset > found.st_size or "offset" not in query
             start = max(0, found.st_size - _TAIL) if is_new else offset
@@ -202,7 +203,7 @@ def send_log(request: Request) -> Response:
     """The log as a file."""
     record = run_of(request)
     log = _log_of(record, request.query_params.get("attempt", ""))
-    if not log.is_file():
+    if log.is_symlink() or not log.is_file():  # a link may lead to a file of somebody else
         raise UsageError(f"run {record.folder.name} has no log")
     name = f"{record.folder.name}.log"
     headers = {"content-security-policy": INERT}

@@ -10,13 +10,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+
+if TYPE_CHECKING:
+    from tests.web.ui_server import UiServer
 
 Result = TypeVar("Result")
 
@@ -93,6 +96,11 @@ class Page:
         self.driver.get(url)
         self.wait_until_shown()
 
+    def sign_in(self, server: UiServer) -> None:
+        """Open the address that *server* has printed, if it has not been opened yet."""
+        if not self.driver.current_url.startswith(server.url):
+            self.open(server.entry)
+
     def wait_until_shown(self) -> None:
         """Wait until the page has drawn what its address says: it says that it is not busy."""
         shown = "return document.getElementById('main')?.getAttribute('aria-busy') === 'false'"
@@ -162,6 +170,11 @@ class Page:
         path = PICTURES / f"{name}.png"
         path.write_bytes(self.driver.get_screenshot_as_png())
         return path
+
+    def dark(self, is_dark: bool) -> None:
+        """Show pages as on a screen with a dark theme."""
+        theme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [theme]})
 
     def errors(self) -> list[str]:
         """What the console says since the last call: errors, and what the policy has blocked."""

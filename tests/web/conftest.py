@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ def main():
 if __name__ == "__main__":
     main()
 """
+ROBOT = Path(__file__).parents[2] / "docs" / "examples" / "systems" / "robot.py"
 SWEEP = ("--sweep", "lr=0.1,0.2,0.3,0.5,0.9", "--sweep", "bs=16,32,64", "--sweep", "seed=0,1")
 FLOW = """\
 from kohaku_ast import Pipeline, node
@@ -73,6 +74,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "flow.py").write_text(FLOW)
     swept = run_kogine(folder, "run", "fit.py", *SWEEP)
     assert swept.status == 1, swept  # two have failed
+    (folder / "robot.py").write_text(ROBOT.read_text())
     run_kogine(folder, "pipeline", "run", "flow.py", "n=3")
     run_kogine(folder, "pipeline", "run", "flow.py", "n=4")  # ends in a division by zero
     return folder
@@ -85,6 +87,18 @@ def server(project: Path) -> Iterator[UiServer]:
 
     with ui_server(project) as found:
         yield found
+
+
+@pytest.fixture
+def view(page: Page, server: UiServer) -> Callable[[str], Page]:
+    """Opens an address of the server, such as ``/cache``, as its user."""
+
+    def open_(address: str) -> Page:
+        page.sign_in(server)
+        page.open(server.url.rstrip("/") + address)
+        return page
+
+    return open_
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +117,7 @@ def page(driver: Chrome, request: pytest.FixtureRequest) -> Iterator[Page]:
     from tests.web.browser import Page
 
     found = Page(driver)
-    driver.delete_all_cookies()
+    driver.get("about:blank")
     found.errors()
     failed = request.session.testsfailed
     yield found

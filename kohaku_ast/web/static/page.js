@@ -4,6 +4,8 @@
 const NAV = [
   { path: "/", label: "Runs" },
   { path: "/?group=flow", label: "Sweeps" },
+  { path: "/systems", label: "Drawings" },
+  { path: "/cache", label: "Caches" },
   { path: "/?trash=1", label: "Trash" },
 ];
 
@@ -153,27 +155,40 @@ async function answered(response) {
   return found;
 }
 
+let pending = 0;
+
+// While answers are awaited the page is busy: for screen readers, and for tests.
+function busy(more) {
+  pending += more;
+  document.getElementById("main").setAttribute("aria-busy", pending > 0);
+}
+
 async function reach(path, options) {
+  busy(1);
   try {
-    return await fetch(path, options);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Error("the server does not answer: is kogine ui still running?");
+    return await answered(await fetch(path, options).catch(explain));
+  } finally {
+    setTimeout(() => busy(-1)); // when the page has drawn the answer
   }
+}
+
+function explain(error) {
+  if (error.name === "AbortError") throw error;
+  throw new Error("the server does not answer: is kogine ui still running?");
 }
 
 // The answer to `/api/...`, of the store of this page. Throws an Error with a sentence.
 export async function api(path, parts = {}, signal = undefined) {
-  return answered(await reach(address(path, { trash: given("trash"), ...parts }), { signal }));
+  return reach(address(path, { trash: given("trash"), ...parts }), { signal });
 }
 
 // Send a change. The server takes it from this page alone.
 export async function act(path, fields = {}) {
-  return answered(await reach(address(path, { trash: given("trash") }), {
+  return reach(address(path, { trash: given("trash") }), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(fields),
-  }));
+  });
 }
 
 // --- messages ------------------------------------------------------------------------------------
@@ -229,7 +244,7 @@ function links() {
 // Fill the bar: names of pages, the store, and whether the page is live.
 export function frame() {
   const nav = el("nav", { "aria-label": "Pages" }, links());
-  const live = el("span", { class: "live", id: "live", "data-on": "false" }, "not live");
+  const live = el("span", { class: "live", id: "live", "data-on": "false", hidden: true }, "not live");
   const top = document.getElementById("top");
   top.replaceChildren(
     el("a", { class: "brand", href: address("/") }, el("img", { src: "/static/icon.svg", alt: "" }), el("span", {}, "kogine")),
@@ -255,7 +270,7 @@ export function live(hear) {
   let source = null;
   const mark = (on) => {
     const shown = document.getElementById("live");
-    if (shown) { shown.dataset.on = on; shown.textContent = on ? "live" : "not live"; }
+    if (shown) { shown.hidden = false; shown.dataset.on = on; shown.textContent = on ? "live" : "not live"; }
   };
   const open = () => {
     source = new EventSource(address("/api/events", { trash: given("trash") }));
