@@ -101,6 +101,10 @@ class Page:
         if not self.driver.current_url.startswith(server.url):
             self.open(server.entry)
 
+    def leave(self) -> None:
+        """Close the page, before its server ends."""
+        self.driver.get("about:blank")
+
     def wait_until_shown(self) -> None:
         """Wait until the page has drawn what its address says: it says that it is not busy."""
         shown = "return document.getElementById('main')?.getAttribute('aria-busy') === 'false'"

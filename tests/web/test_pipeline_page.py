@@ -129,6 +129,7 @@ def test_states_are_live(page: Page, tmp_path: Path) -> None:
         assert run.wait(60) == 0
         page.wait(lambda: states() == ["succeeded", "succeeded"], "the end")
         page.wait_for(".title", "succeeded")
+        page.leave()
 
 
 def test_what_is_no_run_of_a_pipeline_says_so(view: Callable[[str], Page]) -> None:
