@@ -72,7 +72,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (35, 9500),
     "kohaku_ast.runner": (32, 8490),
     "kohaku_ast.store": (23, 7700),
-    "kohaku_ast.systems": (14, 2910),
+    "kohaku_ast.systems": (14, 2950),
     "kohaku_ast.transform": (49, 14240),
     "kohaku_ast.web": (16, 1990),
 }

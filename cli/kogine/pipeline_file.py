@@ -192,19 +192,21 @@ def wanted_outputs(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
     return ends or [name for node in nodes for name in node.outputs]
 
 
-def config_values(command: ScriptCommand) -> tuple[dict[str, str], dict[str, Any]]:
+def config_values(
+    command: ScriptCommand, name: str = "pipeline run", takes: str = "a pipeline has inputs"
+) -> tuple[dict[str, str], dict[str, Any]]:
     """The values in the files of ``--config``: those of data files, which are read as the types of
-    inputs and settings, and those of Python. Raises KogineError.
+    inputs and settings, and those of Python. *name* is that of the command. Raises KogineError.
     """
-    config = merge_configs(command.config_files, "pipeline run")
+    config = merge_configs(command.config_files, name)
     if config is None:
         return {}, {}
-    for name in ("args", "kwargs", "argv", "new_globals", "outputs", "artifacts"):
-        if getattr(config, name):
-            raise UsageError(f"--config: a pipeline has inputs alone: {name} would have no effect")
+    for other in ("args", "kwargs", "argv", "new_globals", "outputs", "artifacts"):
+        if getattr(config, other):
+            raise UsageError(f"--config: {takes} alone: {other} would have no effect")
     values: dict[str, Any] = dict(config.globals_dict)
-    cells = {name: one for name, one in values.items() if is_cell(one)}
-    return cells, {name: one for name, one in values.items() if name not in cells}
+    cells = {key: one for key, one in values.items() if is_cell(one)}
+    return cells, {key: one for key, one in values.items() if key not in cells}
 
 
 def only_names(command: ScriptCommand) -> list[str]:

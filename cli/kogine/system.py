@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 from kogine.command import Group
 from kogine.command_with_script import CommandWithScript
-from kogine.options import ScriptFile, Whole, drawing_option, hidden_assignments, option
+from kogine.options import ScriptFile, Whole, configs, drawing_option, hidden_assignments, option
 from kogine.script_command import ScriptCommand
 
 system = Group(
@@ -45,6 +45,7 @@ _engine = option(
 )
 @click.argument("script", type=ScriptFile("robot.py"), required=False)
 @hidden_assignments
+@configs
 @_engine
 @option(
     "--iterations",
@@ -98,6 +99,7 @@ def graph(command: ScriptCommand) -> Callable[[], int]:
 )
 @click.argument("script", type=ScriptFile("robot.py"), required=False)
 @hidden_assignments
+@configs
 @_engine
 @option("--output", "-o", group="Output", metavar="FOLDER", help="The folder to write to.")
 def compile_system(command: ScriptCommand) -> Callable[[], int]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kogine.pipeline_file import (
+    config_values,
     given_texts,
     no_such,
     print_text,
@@ -123,14 +124,24 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 def _configure(system: System, command: ScriptCommand) -> None:
     """Give the settings of the command to the components. Raises KogineError."""
-    values: dict[str, Any] = {}
-    for name, text in given_texts(command).items():
+    cells, plain = config_values(command, "system run", "a system has settings")
+    values = dict(_flat(plain, system))
+    for name, text in {**dict(_flat(cells, system)), **given_texts(command)}.items():
         hint = system.setting_type(name)
         try:
             values[name] = parse_value(text, reading_of(hint), name)
         except TextValueError as error:
             raise ValueMismatch(f"{name}: {error}") from None
     system.configure(values)
+
+
+def _flat(given: Mapping[str, Any], system: System) -> Iterator[tuple[str, Any]]:
+    """``{"camera": {"width": 64}}``, as a table of TOML is, as ``camera.width``."""
+    for name, value in given.items():
+        if name in system.components and isinstance(value, Mapping):
+            yield from ((f"{name}.{key}", one) for key, one in value.items())
+        else:
+            yield name, value
 
 
 def _compile(system: System, command: ScriptCommand) -> None:
@@ -159,6 +170,7 @@ def _listed(system: System) -> Iterator[str]:
             yield f"  {one.name} ({type(one).__name__})"
             for name, port in one.inputs.items():
                 source = port.source.full_name if port.source else f"{port.default!r}"
+                source += ", the latest" if port.source and port.latest else ""
                 yield f"    {name}: {name_of(port.type)} <- {source}"
             for name, sent in one.outputs.items():
                 yield f"    {name}: {name_of(sent.type)} ->"

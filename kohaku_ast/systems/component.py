@@ -85,12 +85,7 @@ class Component:
             )
         #: Where it runs.
         self.node = node or HERE
-        if rate is not None:
-            self.rate = rate
-        if self.rate is not None and not read_number(
-            "rate", self.rate, 0, is_whole=False, of=SystemsError
-        ):
-            raise SystemsError("rate is the steps per second, got 0")
+        self.rate = _rate(self.rate if rate is None else rate)
         ports = {key: one.of(self, key) for key, one in self.declared.items()}
         self.__dict__.update(ports)
         #: Its inputs, by name.
@@ -214,6 +209,21 @@ class Component:
 
     def __repr__(self) -> str:
         return f"<component {self.name} ({type(self).__name__}) on {self.node.where}>"
+
+
+def configure(component: Component, setting: str, value: Any) -> None:
+    """Give a field of its config, or its ``rate``, another *value*. Raises SystemsError."""
+    if setting == "rate":
+        component.rate = _rate(value)
+    else:
+        component.config = dataclasses.replace(component.config, **{setting: value})
+
+
+def _rate(rate: Any) -> float | None:
+    """*rate*, steps per second or None. Raises SystemsError for another one."""
+    if rate is not None and not read_number("rate", rate, 0, is_whole=False, of=SystemsError):
+        raise SystemsError("rate is the steps per second, got 0")
+    return rate  # type: ignore[no-any-return]
 
 
 def _default_name(kind: type) -> str:

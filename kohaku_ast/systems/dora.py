@@ -148,13 +148,15 @@ class DoraEngine(Engine):
             yield f"      {port.full_name}:"
             yield f"        source: {port.source.owner.node.name}/{port.source.full_name}"
             yield f"        queue_size: {self._queue_of(port, iterations)}"
-            yield "        queue_policy: backpressure"
+            yield f"        queue_policy: {'drop_oldest' if port.latest else 'backpressure'}"
         outputs = _outputs(system, node)
         if outputs:
             yield f"    outputs: [{', '.join(outputs)}]"
 
     def _queue_of(self, port: Input, iterations: int | None) -> int:
         """The size that holds the whole flow, if it is known. Dora keeps ten times as many."""
+        if port.latest:
+            return 2  # the newest, and that it was the last one
         known = _LONG_QUEUE if iterations is None else iterations + 2
         return max(port.queue or 0, min(self.queue, known))
 

@@ -70,10 +70,11 @@ class Outlet:
 class Inlet(Queue):
     """Where messages from another process wait for an input."""
 
-    __slots__ = ("_count", "_is_ours", "_names", "_type", "heard")
+    __slots__ = ("_count", "_is_latest", "_is_ours", "_names", "_type", "heard")
 
     def __init__(self, component: Component, name: str, source: str) -> None:
-        super().__init__(sys.maxsize)
+        self._is_latest = component.inputs[name].latest
+        super().__init__(sys.maxsize, self._is_latest)
         self._names = f"{source} >> {component.name}.{name}"
         self._type = component.inputs[name].type
         self._count, self._is_ours = 0, False
@@ -85,7 +86,7 @@ class Inlet(Queue):
         number = metadata.get(_NUMBER)
         if number is not None:
             self._is_ours = True
-            if number != self._count and not self.is_closed:
+            if number != self._count and not (self.is_closed or self._is_latest):
                 raise MessageLostError(
                     f"{self._names}: message {number} came after {self._count} of them: Dora has "
                     f"lost {number - self._count}. Give the input a longer queue (Input(..., "
@@ -127,11 +128,14 @@ class NodeRun:
             for name, one in components.items()
         }
         self.inlets: dict[str, Inlet] = {}
+        #: Events to look at before each step, so that inputs have their latest messages.
+        self._fresh = 0
         connect(self.actors.values(), made["queue"])
         for source, target in made["inputs"]:
             owner, _, name = target.partition(".")
             inlet = self.inlets[target] = Inlet(components[owner], name, source)
             self.actors[owner].add_inlet(name, inlet)
+            self._fresh += 2 * components[owner].inputs[name].latest
         for output in made["outputs"]:
             owner, _, name = output.partition(".")
             self.actors[owner].outlets[name].append(Outlet(node, output))
@@ -155,6 +159,7 @@ class NodeRun:
     def _steps(self) -> None:
         next_look = idle_since = 0.0
         while not self.group.is_over:
+            self._take_fresh()
             is_busy = self.group.advance()
             if self.group.is_over:
                 return
@@ -169,6 +174,13 @@ class NodeRun:
                 idle_since = idle_since or now
                 self._take(self._node.try_recv() or self._node.next(self._wait_time()))
                 self._check_lost(idle_since)
+
+    def _take_fresh(self) -> None:
+        for _ in range(self._fresh and self._fresh + len(self.inlets) + 1):
+            event = self._node.try_recv()
+            if event is None:
+                return
+            self._take(event)
 
     def _check_lost(self, idle_since: float) -> None:
         """Raise MessageLostError for a sender that has gone, if this node had been idle for long

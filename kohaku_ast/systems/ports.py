@@ -91,12 +91,19 @@ class Input(Port):
         *,
         default: Any = REQUIRED,
         queue: int | None = None,
+        latest: bool = False,
     ) -> None:
         """*default* is the value of an input that nobody connects. *queue* is the number of
-        messages that may wait here; the engine decides without it.
+        messages that may wait here; the engine decides without it. *latest*: one may, which the
+        next one replaces, so that a slow component gets the newest one and holds nobody up.
         """
         super().__init__(type)
-        self.default = default
+        if latest and queue is not None:
+            raise SystemsError(
+                f"Input(queue={queue}, latest=True): with latest one message waits, the newest: "
+                "take away one of them."
+            )
+        self.default, self.latest = default, bool(latest)
         self.queue = None if queue is None else int(_queue(queue))
 
     def connect(self, source: Output, where: str = "") -> None:

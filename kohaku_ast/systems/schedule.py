@@ -6,6 +6,7 @@ in each of them, since a component does a step only when each of its inputs has 
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Generator
@@ -40,9 +41,11 @@ class Queue:
 
     __slots__ = ("bound", "has_ended", "is_closed", "items", "reader", "writer")
 
-    def __init__(self, bound: int) -> None:
-        self.bound = bound
-        self.items: deque[Any] = deque()
+    def __init__(self, bound: int, latest: bool = False) -> None:
+        """*latest*: one message waits at most, the newest, and there is always room."""
+        self.bound = sys.maxsize if latest else bound
+        # It replaces what waits in one step, so that the other thread never finds it empty.
+        self.items: deque[Any] = deque(maxlen=1 if latest else None)
         #: No message comes any more.
         self.has_ended = False
         #: Nobody takes messages any more.
@@ -317,7 +320,7 @@ def connect(actors: Iterable[Actor], queue: int = QUEUE) -> None:
         for name, port in one.component.inputs.items():
             source = known.get(port.source.owner) if port.source is not None else None
             if source is not None and port.source is not None:
-                found = Queue(port.queue or queue)
+                found = Queue(port.queue or queue, port.latest)
                 one.add_inlet(name, found)
                 source.outlets[port.source.name].append(found)
 

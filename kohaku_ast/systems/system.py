@@ -17,7 +17,7 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.pipeline.drawing import Drawing
 from kohaku_ast.pipeline.edge_types import name_of
-from kohaku_ast.systems.component import Component, Delay
+from kohaku_ast.systems.component import Component, Delay, configure
 from kohaku_ast.systems.connections import connection_issues, edges, running_order
 from kohaku_ast.systems.engine import NODE_VARIABLE, Artefact, Engine, Handle, Issue, get_engine
 from kohaku_ast.users_traceback import public
@@ -152,28 +152,32 @@ class System:
         return handle
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Give fields of configs other values: ``{"camera.width": 64}``. Raises SystemsError."""
-        import dataclasses
-
-        known = dict(self._settings())
+        """Give fields of configs, and rates of sources, other values: ``{"camera.width": 64}``.
+        Raises SystemsError.
+        """
         for name, value in settings.items():
-            if name not in known:
-                raise SystemsError(unknown("setting", name, known) if known else _no_setting(name))
-            component = known[name]
-            change = {name.partition(".")[2]: value}
-            component.config = dataclasses.replace(component.config, **change)
+            configure(self._component_of(name), name.partition(".")[2], value)
 
     def setting_type(self, name: str) -> Any:
         """The type of the setting ``camera.width``. Raises SystemsError for an unknown one."""
         import typing
 
-        known = dict(self._settings())
-        if name not in known:
-            raise SystemsError(unknown("setting", name, known) if known else _no_setting(name))
+        component, setting = self._component_of(name), name.partition(".")[2]
+        if setting == "rate":
+            return float | None
         try:
-            return typing.get_type_hints(known[name].Config)[name.partition(".")[2]]
+            return typing.get_type_hints(component.Config)[setting]
         except NameError:  # a name under TYPE_CHECKING: no hint is no error
             return Any
+
+    def _component_of(self, setting: str) -> Component:
+        """The component that has the *setting* ``camera.width``. Raises SystemsError."""
+        known = dict(self._settings())
+        if setting not in known:
+            raise SystemsError(
+                unknown("setting", setting, known) if known else _no_setting(setting)
+            )
+        return known[setting]
 
     def _settings(self) -> Iterator[tuple[str, Component]]:
         import dataclasses
@@ -181,6 +185,8 @@ class System:
         for name, one in self.components.items():
             for field in dataclasses.fields(one.Config) if one.Config else ():
                 yield f"{name}.{field.name}", one
+            if one.is_source:
+                yield f"{name}.rate", one
 
     def graph(self, orient: str = "TB") -> Drawing:
         """A picture of it, to show in a notebook or save as .svg, .html or .mmd."""
@@ -200,7 +206,7 @@ class System:
 
 
 def _no_setting(name: str) -> str:
-    return f"unknown setting {name!r}: no component of the system has a Config."
+    return f"unknown setting {name!r}: no component of the system has a Config, or is a source."
 
 
 def _by_name(what: str, found: Iterable[Any]) -> dict[str, Any]:

@@ -108,6 +108,17 @@ class Fail(Component):
         return value
 
 
+class Newest(Component):
+    """Is slower than what feeds it."""
+
+    value = Input(int, latest=True)
+    same = Output(int)
+
+    def step(self, value: int) -> int:
+        time.sleep(0.02)
+        return value
+
+
 class Slow(Component):
     value = Input(int)
     same = Output(int)

@@ -20,7 +20,7 @@ from kohaku_ast.errors import SystemFailed, SystemsError
 from kohaku_ast.systems import Component, Node, System, Values
 from tests.oracle import on_path, run_kogine
 from tests.systems.parts import Count, Fail, Keep, Slow, Twice
-from tests.systems.test_native import small
+from tests.systems.test_native import check_latest, small
 from tests.systems.test_system import EXAMPLE
 
 pytestmark = pytest.mark.dora
@@ -73,6 +73,10 @@ def test_a_node_that_is_killed_is_an_error_and_no_hang(iterations: int | None) -
     handle = System([*system.components.values(), keep]).launch(iterations)
     with pytest.raises(SystemFailed, match=r"the node 'second' \(fail\) ended: .*SIGKILL"):
         handle.wait(120)
+
+
+def test_latest_drops_messages_on_purpose(tmp_path: Path) -> None:
+    check_latest("dora", tmp_path / "seen")
 
 
 def test_stop_ends_sources_without_end() -> None:

@@ -14,7 +14,7 @@ import pytest
 from kohaku_ast.errors import SystemsError, SystemsTypeError
 from kohaku_ast.helpers import context
 from kohaku_ast.systems import Component, Delay, Input, Node, Output, System, Timer, Values
-from tests.systems.parts import Add, Count, Each, Fail, Keep, Slow, Split, Twice
+from tests.systems.parts import Add, Count, Each, Fail, Keep, Newest, Slow, Split, Twice
 
 
 def small(threads: bool = False, queue: int | None = None) -> tuple[System, Keep]:
@@ -157,6 +157,26 @@ def test_a_queue_holds_back_what_feeds_it() -> None:
     slow.same >> sink.inputs["value"]
     System([count, slow, sink]).run(30)
     assert max(ahead) <= 5
+
+
+def check_latest(engine: str, path: Path) -> None:
+    """Run a system whose second component is too slow for all that the first one sends."""
+    eye, brain = Node("eye", threads=True), Node("brain", threads=True)
+    count = Count(node=eye, rate=500)
+    newest = Newest(value=count.outputs["number"], node=brain)
+    keep = Keep(value=newest.outputs["same"], node=brain, path=path)
+    system = System([count, newest, keep])
+    assert system.run(200, engine, timeout=600).steps["count"] == 200
+    seen = [int(one) for one in path.read_text().split()]
+    assert seen == sorted({*seen})
+    assert len(seen) < 150
+    assert seen[-1] == 200
+
+
+def test_latest_drops_what_a_slow_component_cannot_take_but_not_the_last(tmp_path: Path) -> None:
+    check_latest("native", tmp_path / "seen")
+    with pytest.raises(SystemsError, match=r"Input\(queue=3, latest=True\): .* one message waits"):
+        Input(int, queue=3, latest=True)
 
 
 def test_a_rate_holds_back_a_source() -> None:

@@ -246,8 +246,12 @@ def test_configs_come_back_from_json() -> None:
 def test_settings_get_other_values() -> None:
     count = Count()
     system = System([count, Keep(value=count.number)])
-    system.configure({"count.first": 7})
-    assert count.config.first == 7
+    system.configure({"count.first": 7, "count.rate": 50})
+    assert (count.config.first, count.rate) == (7, 50)
+    with pytest.raises(SystemsError, match="rate is the steps per second, got 0"):
+        system.configure({"count.rate": 0})
+    with pytest.raises(SystemsError, match=r"unknown setting 'keep\.rate'"):  # it is no source
+        system.configure({"keep.rate": 5})
     with pytest.raises(SystemsError, match=r"unknown setting 'count.frist'.*'count.first'"):
         system.configure({"count.frist": 7})
     assert describe(system)["connections"] == [["count.number", "keep.value"]]
@@ -258,6 +262,9 @@ def test_the_command(tmp_path: Path) -> None:
     done = run_kogine(
         tmp_path, "system", "run", robot, "--iterations", "2", "camera.width=8", "planner.gain=1"
     )
+    (tmp_path / "c.toml").write_text("camera = {width = 9, rate = 50}\nplanner.gain = 1\n")
+    words = ["system", "run", robot, "--iterations", "2"]
+    assert run_kogine(tmp_path, *words, "camera.width=8", "--config", "c.toml") == done
     assert (done.status, done.stderr) == (0, "")
     assert done.stdout == (
         "turn -0.875\nturn +0.094\ncamera: 2 steps\ndetector: 2 steps\nplanner: 2 steps\n"
