@@ -55,6 +55,25 @@ def test_seeds_have_the_values_of_the_run() -> None:
     )
 
 
+def test_seeds_of_other_modules_have_the_values_of_the_run() -> None:
+    texts = {
+        "train.py": "import random\nimport settings as s\nfrom settings import SEED, Args\nfrom pkg import deep\n"
+        "random.seed(SEED)\nrandom.Random(s.OTHER)\nrandom.seed(Args.seed)\nrandom.seed(deep.FAR)\nrandom.seed(s.made)\n",
+        "settings.py": "SEED = 21\nOTHER = SEED\nmade = int('5')\nclass Args:\n    seed = 22\n",
+        "pkg/__init__.py": "", "pkg/deep.py": "from .far import FAR\n", "pkg/far.py": "FAR = 23\n",
+    }  # fmt: skip
+    Path("pkg").mkdir()
+    for name, text in texts.items():
+        Path(name).write_text(text)
+    configs = [Config({}), Config({"settings.SEED": 31, "pkg.far.FAR": 33})]
+    Sequential(Script("train.py", configs), mode="inline").run()
+    first, second = (one.facts for one in find_runs(ROOT))
+    assert of("random.seed", first) == [21, 22, 23, "s.made"]
+    assert of("random.Random", first) == [21]
+    assert of("random.seed", second) == [31, 22, 33, "s.made"]
+    assert of("random.Random", second) == [31]
+
+
 def test_seeds_are_shown_found_and_compared() -> None:
     text = "import random\nrandom.seed({})\nprint('loss:', random.random())\n"
     for seed in ("5", "6", "int('7')"):

@@ -42,6 +42,8 @@ _CHANGES = ("update", "setattr", "merge_from_file", "merge_from_list", "merge_fr
 _STARTS = ("Fire", "run", "cli", "CLI")
 """``fire.Fire(main)``, ``typer.run(main)``: the arguments of the command line come there."""
 _PARSERS = ("parse_args", "parse_known_args", "parse_intermixed_args")
+IMPORTED = "import "
+"""The start of a target that is of another module."""
 _DEEPEST = 5
 """Names behind names, and calls behind calls, that are followed."""
 
@@ -57,7 +59,7 @@ class Seed(NamedTuple):
     #: The literal behind it; empty if the text does not say the value.
     default: str = ""
     #: Full targets, in the file, that give it another value when they are overridden; the first
-    #: one wins.
+    #: one wins. ``import settings.SEED`` is that of another module.
     targets: tuple[str, ...] = ()
 
 
@@ -85,11 +87,21 @@ def find_seeds(source: Source, is_script: bool = True) -> list[Seed]:
     if not found:
         return []
     found.sort(key=lambda one: (one[0].lineno, one[0].col_offset))
-    reader = _Reader(source.tree, is_script)
+    reader = _Reader(source.tree, is_script, names)
     return [
         Seed(name, node.lineno, ast.unparse(value), *reader.meaning(value, reader.scope_of(node)))
         for node, name, value in found
     ]
+
+
+def find_value(source: Source, name: str) -> tuple[str, tuple[str, ...]]:
+    """``default`` and ``targets``, as of a Seed, of *name* at module level; raises SyntaxError."""
+    names = import_names(source.tree, source.package)
+    reader, (first, _, rest) = _Reader(source.tree, False, names), name.partition(".")
+    classes = [one for one in source.tree.body if isinstance(one, ast.ClassDef)]
+    scope = next((one for one in classes if rest and one.name == first), source.tree)
+    inner = name if scope is source.tree else rest
+    return reader.meaning(ast.parse(inner, mode="eval").body, scope)
 
 
 def _is_none(node: ast.expr) -> bool:
@@ -105,8 +117,8 @@ _UNKNOWN: Meaning = ("", ())
 class _Reader:
     """What expressions of one file stand for, as far as its text says so for certain."""
 
-    def __init__(self, tree: ast.Module, is_script: bool) -> None:
-        self._tree, self._is_script = tree, is_script
+    def __init__(self, tree: ast.Module, is_script: bool, imported: Mapping[str, str]) -> None:
+        self._tree, self._is_script, self._imported = tree, is_script, imported
         self._nodes = nodes_of(tree)
         #: Id of each node -> the scopes around it, the innermost first.
         self._around: dict[int, tuple[ast.AST, ...]] = {}
@@ -164,6 +176,8 @@ class _Reader:
         owner = self._owner(name, scope)
         if isinstance(owner, FUNCTIONS) and name in _own_names(owner):
             return self._of_argument(owner, name, depth)
+        if self._is_imported(name, owner):
+            return "", (IMPORTED + self._imported[name],)
         value = self._value(name, owner)
         if value is None:
             return _UNKNOWN
@@ -180,6 +194,9 @@ class _Reader:
             ):
                 return one
         return self._tree
+
+    def _is_imported(self, name: str, owner: ast.AST) -> bool:
+        return name in self._imported and owner is self._tree and not self._stores(name, owner)
 
     def _stores(self, name: str, owner: ast.AST) -> list[ast.Name]:
         return [one for one in self._names if one.id == name and self.scope_of(one) is owner]
@@ -243,6 +260,8 @@ class _Reader:
             return self._below((*inner, *path[1:]), outer, depth + 1) if inner else _UNKNOWN
         if len(self._stores(root, owner)) > 1 or root in self._global:
             return _UNKNOWN
+        if self._is_imported(root, owner):
+            return "", (IMPORTED + self._imported[root] + join_path(path)[len(root) :],)
         value = self._value(root, owner)
         targets = (join_path(path),) if owner is self._tree else ()
         if isinstance(value, ast.Call) and len(path) == 2:
