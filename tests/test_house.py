@@ -71,9 +71,9 @@ ROOMS = {
     "kohaku_ast.notebook": (5, 830),
     "kohaku_ast.pipeline": (35, 9500),
     "kohaku_ast.runner": (32, 8490),
-    "kohaku_ast.store": (23, 7700),
+    "kohaku_ast.store": (23, 7750),
     "kohaku_ast.systems": (14, 2950),
-    "kohaku_ast.transform": (49, 14240),
+    "kohaku_ast.transform": (49, 14260),
     "kohaku_ast.web": (16, 1990),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
