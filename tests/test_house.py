@@ -68,7 +68,7 @@ ROOMS = {
     "kohaku_ast.imperative": (8, 1890),
     "kohaku_ast.lsp": (12, 1960),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.notebook": (5, 830),
+    "kohaku_ast.notebook": (5, 860),
     "kohaku_ast.pipeline": (35, 9500),
     "kohaku_ast.runner": (32, 8490),
     "kohaku_ast.store": (23, 7750),

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from kohaku_ast.errors import BrokenInstallation, UsageError
-from kohaku_ast.files import write_atomically
+from kohaku_ast.files import replace_users_file
 from kohaku_ast.frames import hidden
 from kohaku_ast.notebook.notebook_process import INSTALL, CellError, print_error
 
@@ -59,10 +60,16 @@ def execute(data: bytes, folder: str, output: str) -> None:
 
 def _failed(client: Any) -> CellError | None:
     """Execute the notebook of *client*; the error that has ended it, None if it came to its end."""
+    from asyncio import CancelledError
+
     from nbclient.exceptions import CellExecutionError
 
     try:
         client.execute()
+    except CancelledError:
+        if not client.signals:
+            raise
+        return None  # a signal has ended the kernel before its first cell
     except CellExecutionError as error:
         return _cell_error(client.nb, error)
     except Exception as error:  # the kernel has died, or cannot be started
@@ -107,9 +114,10 @@ def _printing_client(notebook: Any, output: str, sockets: str) -> Any:
     class Client(NotebookClient):
         signals: list[int]
         sent: Any
+        is_ready: bool
 
         def create_kernel_manager(self) -> Any:
-            self.signals, self.sent = [], None
+            self.signals, self.sent, self.is_ready = [], None, False
             manager = super().create_kernel_manager()
             if os.name == "posix":
                 # Ports of TCP are chosen before they are taken: kernels of a sweep that start at
@@ -118,20 +126,26 @@ def _printing_client(notebook: Any, output: str, sockets: str) -> Any:
                 manager.connection_file = os.path.join(sockets, "kernel.json")
             return manager
 
-        async def async_start_new_kernel_client(self) -> Any:
-            found = await super().async_start_new_kernel_client()
+        async def async_start_new_kernel(self, **options: Any) -> Any:
             is_main = threading.current_thread() is threading.main_thread()
-            if os.name == "posix" and is_main:  # nbclient ends the kernel, and fails then
+            if os.name == "posix" and is_main:  # at a signal nbclient ends the kernel, and fails
                 loop = asyncio.get_running_loop()
                 for number in (signal.SIGINT, signal.SIGTERM):
                     loop.add_signal_handler(number, self.note, number)
+            return await super().async_start_new_kernel(**options)
+
+        async def async_start_new_kernel_client(self) -> Any:
+            found = await super().async_start_new_kernel_client()
+            self.is_ready = True
             return found
 
         def note(self, number: int) -> None:
             """The signal *number* has arrived: the first interrupts the cell, the next kills."""
             self.signals.append(number)
             manager: Any = self.km
-            if len(self.signals) == 1:
+            if not self.is_ready:
+                self.ending = asyncio.ensure_future(self._async_cleanup_kernel())
+            elif len(self.signals) == 1:
                 self.interrupt()
             else:
                 self.ending = asyncio.ensure_future(manager.shutdown_kernel(now=True))
@@ -166,9 +180,7 @@ def _printing_client(notebook: Any, output: str, sockets: str) -> Any:
         )
         name = NATIVE_KERNEL_NAME
 
-    def save(**_: object) -> None:
-        _save(notebook, output)
-
+    save = _Saving(notebook, output)
     return Client(
         notebook, kernel_name=name, timeout=None, on_cell_executed=save, on_cell_error=save
     )
@@ -181,13 +193,26 @@ def _print(stream: str, text: str) -> None:
         found.flush()
 
 
+class _Saving:
+    """Saves a notebook after a cell, unless that would take more than a tenth of the time."""
+
+    def __init__(self, notebook: Any, output: str) -> None:
+        self._notebook, self._output, self._next = notebook, output, 0.0
+
+    def __call__(self, **_: object) -> None:
+        start = time.monotonic()
+        if start >= self._next:
+            _save(self._notebook, self._output)
+            self._next = time.monotonic() + 9 * (time.monotonic() - start)
+
+
 def _save(notebook: Any, output: str) -> None:
     import nbformat
 
     data = nbformat.writes(notebook, version=nbformat.NO_CONVERT).encode()
     try:
         os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
-        write_atomically(output, data)
+        replace_users_file(output, data)
     except OSError as error:
         raise UsageError(f"cannot write {output!r}: {error.strerror}") from error
 

@@ -19,6 +19,7 @@ from kohaku_ast.notebook.ipython_syntax import PlainCell, plain_cell
 SUFFIX = ".ipynb"
 PARAMETERS = "parameters"
 """Papermill's tag of the cell with the parameters, and the title of their section."""
+_FORMAT = 4
 _HEAD = "#!/usr/bin/env python\n# coding: utf-8\n\n"
 _MARK = re.compile(rf"# In\[(\d+)\]:( {PARAMETERS})?$")
 _HEADING = re.compile(r"# (#{1,6}) (.*\S)")
@@ -139,6 +140,9 @@ def read_notebook(data: bytes, path: str) -> Notebook:
         raise SourceError(f"{path!r} is no notebook that kogine can read{hint}") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise SourceError(f"{path!r} is no notebook: {error}") from None
+    version = document.get("nbformat", _FORMAT)
+    if version != _FORMAT:
+        raise SourceError(f"{path!r} is of nbformat {version}: kogine reads nbformat {_FORMAT}")
     language = _language(document)
     if language not in ("", "python", "python3", "ipython"):
         raise SourceError(f"{path!r} is a notebook in {language}: kogine runs Python")

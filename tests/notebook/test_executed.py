@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,23 @@ def test_ctrl_c_interrupts_the_cell_and_leaves_the_notebook(tmp_path: Path) -> N
     first, second = results(tmp_path / "out.ipynb")
     assert first[2]
     assert not second[2] or "KeyboardInterrupt" in str(second[2])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_kernel_starts_ends_both(tmp_path: Path, number: int) -> None:
+    write_notebook(tmp_path / "nb.ipynb", "print('on')")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kogine", "run", "nb.ipynb", "-o", "out.ipynb"],
+        cwd=tmp_path, env={**os.environ, **kernel_variables(tmp_path)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, umask=0o022,
+    )  # fmt: skip
+    while not (tmp_path / "out.ipynb").exists():
+        assert process.poll() is None
+    process.send_signal(number)
+    assert process.communicate(timeout=600) == ("", "")  # the kernel's end is the end of the pipes
+    assert process.returncode == -number
+    assert results(tmp_path / "out.ipynb") == [(None, "print('on')", [])]
+    assert stat.S_IMODE((tmp_path / "out.ipynb").stat().st_mode) == 0o644
 
 
 @pytest.mark.exhaustive

@@ -197,6 +197,7 @@ def test_in_python_it_is_a_script(
         pytest.param("[1,", "'n.ipynb' is no notebook: ", id="no JSON"),
         pytest.param('{"a": 1}', "'n.ipynb' is no notebook that kogine can read: no 'cells'", id="other JSON"),
         pytest.param('{"worksheets": []}', "jupyter nbconvert --to notebook", id="an old format"),
+        pytest.param('{"cells": [], "nbformat": 5}', "'n.ipynb' is of nbformat 5: kogine reads nbformat 4", id="a new format"),
         pytest.param(
             '{"cells": [], "metadata": {"kernelspec": {"language": "R"}}}',
             "'n.ipynb' is a notebook in r: kogine runs Python",
