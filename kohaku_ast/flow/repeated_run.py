@@ -11,6 +11,7 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.errors import MissingScript, UsageError
 from kohaku_ast.flow.flows import Sequential, warn_on_stderr
 from kohaku_ast.flow.run import ScriptConfigs
+from kohaku_ast.flow.settings import REPEAT
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch, find_launch
 from kohaku_ast.runner.script import Script, read_mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kohaku_ast.runner.outcome import Outcome
     from kohaku_ast.runner.overrides import Override
     from kohaku_ast.store.record import Record
+    from kohaku_ast.store.result_key import Explanation
 
 
 def repeat_run(record: Record, values: Mapping[str, object] | None, options: Any) -> Outcome:
@@ -46,6 +48,24 @@ def repeat_run(record: Record, values: Mapping[str, object] | None, options: Any
     work = replace(work, configs=work.configs | own)  # type: ignore[operator]  # it is a Config
     (outcome,) = _Repeat(record, work, options).run()
     return outcome
+
+
+def explain_run(record: Record, values: Mapping[str, object] | None) -> Explanation:
+    """Whether a cached result would stand in for what ``repeat_run`` runs, and if not, why."""
+    from kohaku_ast.store.result_key import explain  # here: a repeat does without
+
+    own: Config = read_mapping(values)
+    work = repeated_work(record, (), [*(values or ())])
+    config: Config = work.configs | own  # type: ignore[operator]  # it is a Config
+    repeat = config.metadata.get("repeat")
+    return explain(
+        record.folder.parent,
+        work.binder.bind(config),
+        recorded_inputs(record),
+        {} if repeat is None else {REPEAT: str(repeat)},
+        in_run_dir(record),
+        config.artifacts,
+    )
 
 
 def warn_of_secrets(record: Record) -> None:

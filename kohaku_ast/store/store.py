@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kohaku_ast.store.compare import Comparison
     from kohaku_ast.store.record import Record
     from kohaku_ast.store.reproduce import Reproduction
+    from kohaku_ast.store.result_key import Explanation
     from kohaku_ast.store.run_diff import RunDiff
     from kohaku_ast.store.upkeep import Freed, Verification
 
@@ -144,8 +145,7 @@ class Store:
         """In what the *second* run differs from the *first*: values, source, environment, git."""
         from kohaku_ast.store.run_diff import diff_runs
 
-        found = [self.find(one) if isinstance(one, (str, int)) else one for one in (first, second)]
-        return diff_runs(*found)
+        return diff_runs(self._record(first), self._record(second))
 
     def export(
         self, runs: Chosen, path: str | os.PathLike[str], kind: str = "", *, force: bool = False
@@ -184,7 +184,7 @@ class Store:
         """
         from kohaku_ast.store.upkeep import stop_run
 
-        return stop_run(self.find(run) if isinstance(run, (str, int)) else run, whole_flow)
+        return stop_run(self._record(run), whole_flow)
 
     def _chosen(self, runs: Chosen) -> Runs:
         return runs if isinstance(runs, Runs) else self.select(self._names(runs))
@@ -207,8 +207,7 @@ class Store:
         """
         from kohaku_ast.store.reproduce import reproduce  # here: a listing does without
 
-        record = self.find(run) if isinstance(run, (str, int)) else run
-        return reproduce(record, self.root, link, output)
+        return reproduce(self._record(run), self.root, link, output)
 
     def repeat(
         self, run: Record | str | int, values: Mapping[str, object] | None = None, **options: Any
@@ -220,16 +219,35 @@ class Store:
         """
         from importlib import import_module  # flows stand above this room
 
-        record = self.find(run) if isinstance(run, (str, int)) else run
         repeat_run = import_module("kohaku_ast.flow.repeated_run").repeat_run
-        return repeat_run(record, values, options)  # type: ignore[no-any-return]
+        return repeat_run(self._record(run), values, options)  # type: ignore[no-any-return]
+
+    def why(
+        self, run: Record | str | int, values: Mapping[str, object] | None = None
+    ) -> Explanation:
+        """Whether ``cached=True`` would leave out today's script with the values of *run*, but for
+        *values*: its ``state`` is ``cached`` or ``runs``, ``changes`` say why. Nothing runs.
+        """
+        from importlib import import_module  # as above
+
+        explain_run = import_module("kohaku_ast.flow.repeated_run").explain_run
+        return explain_run(self._record(run), values)  # type: ignore[no-any-return]
+
+    def logs(self, run: Record | str | int, attempt: int | None = None) -> str:
+        """What *run* has printed, in its last attempt or in this *attempt*."""
+        record = self._record(run)
+        log = record.log if attempt is None else record.log_of(attempt)
+        return log.read_text("utf-8", "replace") if log is not None and log.exists() else ""
 
     def reindex(self) -> int:
         """Make the index anew, from the folders; the number of runs."""
         return len(Index(self.root).rebuild())
 
+    def _record(self, run: Record | str | int) -> Record:
+        return self.find(run) if isinstance(run, (str, int)) else run
+
     def _folder(self, run: Record | str | int) -> Path:
-        return self.find(run).folder if isinstance(run, (str, int)) else run.folder
+        return self._record(run).folder
 
     def _find(self, name: str, every: Sequence[RunSummary]) -> RunSummary:
         if not every:

@@ -16,6 +16,8 @@ from kogine.cache import cache
 from kogine.command import Choice, Group
 from kogine.runs import runs
 
+from kohaku_ast import Config, Pipeline, Runs, Script, Sequential, Store
+from kohaku_ast.cache import cache_files
 from tests.oracle import Finished, run_kogine
 
 FILES = {
@@ -173,6 +175,33 @@ def test_every_command_on_runs_and_caches_has_the_formats(group: Group) -> None:
     assert len(formats) >= 5
     lacking = {name for name, one in formats.items() if ("table", "json", "csv") not in one}
     assert lacking == set()
+
+
+IN_PYTHON = {
+    "runs ls": Store.runs, "runs show": Store.find, "runs logs": Store.logs, "runs watch": Store.runs,
+    "runs best": Runs.best, "runs compare": Runs.compare, "runs report": Runs.report, "runs diff": Store.diff,
+    "runs tag": Store.tag, "runs note": Store.note, "runs rm": Store.remove, "runs restore": Store.restore,
+    "runs gc": Store.collect, "runs verify": Store.verify, "runs stop": Store.stop, "runs export": Store.export,
+    "runs repeat": Store.repeat, "runs reproduce": Store.reproduce, "runs reindex": Store.reindex,
+    "cache why": (Store.why, Pipeline.explain_cache), "cache ls": cache_files.StoredCache.files,
+    "cache rm": cache_files.StoredCache.remove, "cache gc": cache_files.over_limit,
+    "cache verify": cache_files.StoredCache.damage,
+}  # fmt: skip
+
+
+def test_python_has_every_command_on_runs_and_caches(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {name for group in (runs, cache) for name, _ in leaves(group)} == {*IN_PYTHON}
+    monkeypatch.chdir(folder)
+    Sequential(Script("train.py", Config(lr=0.5)), mode="inline").run()
+    store = Store()
+    assert store.logs("last") == "0.5 8 x\n"
+    assert store.why("last").state == "cached"
+    found = store.why(1, {"lr": 0.75})
+    assert (found.state, [(one.name, one.before, one.now) for one in found.changes]) == (
+        "runs", [("lr", "0.5", "0.75")],
+    )  # fmt: skip
 
 
 def test_logs_repeats_reproductions_and_exports_for_programs(folder: Path) -> None:
