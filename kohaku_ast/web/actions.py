@@ -20,7 +20,7 @@ from kohaku_ast.store.record import Record
 from kohaku_ast.store.store import Store
 from kohaku_ast.web.answers import answer, read_fields
 from kohaku_ast.web.commands import error_of, start_command
-from kohaku_ast.web.folders import store_of
+from kohaku_ast.web.folders import whole_store_of
 
 Fields = Mapping[str, Any]
 
@@ -31,7 +31,7 @@ def _action(act: Callable[[Store, str, Fields], Any], path: str) -> Route:
     """
 
     async def run(request: Request) -> Response:
-        fields, store = await read_fields(request), store_of(request)
+        fields, store = await read_fields(request), whole_store_of(request)
         name = request.path_params.get("id", "")
         try:
             found = await anyio.to_thread.run_sync(act, store, name, fields)

@@ -64,10 +64,15 @@ def _name_of(root: Path, taken: dict[str, Store]) -> str:
 # --- of a request --------------------------------------------------------------------------------
 
 
-def store_of(request: Request) -> Store:
-    """The store that *request* is about; with ``trash=1`` that of its removed runs."""
+def whole_store_of(request: Request) -> Store:
+    """The store that *request* is about."""
     folders: Folders = request.app.state.folders
-    store = folders.store(request.query_params.get("store", ""))
+    return folders.store(request.query_params.get("store", ""))
+
+
+def store_of(request: Request) -> Store:
+    """The same; with ``trash=1`` that of its removed runs."""
+    store = whole_store_of(request)
     return store.removed if request.query_params.get("trash") else store
 
 

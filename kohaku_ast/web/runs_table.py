@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -14,7 +14,7 @@ from starlette.routing import Route
 from kohaku_ast.display.text import short_time
 from kohaku_ast.errors import UsageError, did_you_mean
 from kohaku_ast.exports.series import curve_of
-from kohaku_ast.store.columns import FIELDS, cell, choose_runs, heading, table_names
+from kohaku_ast.store.columns import FIELDS, Columns, cell, choose_runs, heading, table_names
 from kohaku_ast.store.compare import varied_params
 from kohaku_ast.store.query import MISSING
 from kohaku_ast.store.store import Runs, read_since
@@ -55,7 +55,7 @@ def show_table(request: Request) -> Response:
     elif group:
         table = _groups(runs, group, names_in(request, "columns"))
     else:
-        table = _rows(runs, names_in(request, "columns"))
+        table = _rows(runs, names_in(request, "columns"), every_run(request).summaries)
     size = whole_number(request, "size", _SIZE, _MOST_ROWS)
     pages = max(1, ceil(len(table) / size))
     page = whole_number(request, "page", 1, pages)
@@ -123,37 +123,43 @@ def _states(runs: Sequence[RunSummary]) -> dict[str, int]:
 
 
 class _RunRows(_Table):
-    def __init__(self, names: Sequence[str], runs: Runs) -> None:
-        self._runs = runs
-        plain = [one for one in names if not one.startswith(_CURVE)]
-        super().__init__(names, [*zip(runs.summaries, runs.rows(plain))])
+    def __init__(self, names: Sequence[str], runs: Runs, columns: Columns) -> None:
+        super().__init__(names, runs.summaries)
+        self._getters = [
+            _curve_getter(runs, name.removeprefix(_CURVE), columns)
+            if name.startswith(_CURVE)
+            else columns.getter(name)
+            for name in names
+        ]
 
-    def made(self, rows: Sequence[tuple[RunSummary, list[Any]]]) -> Iterator[dict[str, Any]]:
-        for run, values in rows:
-            left = iter(values)
-            cells = [
-                _curve(self._runs, run, one) if one.startswith(_CURVE) else next(left)
-                for one in self.names
-            ]
+    def made(self, rows: Sequence[RunSummary]) -> Iterator[dict[str, Any]]:
+        for run in rows:
             state = {"id": run.id, "number": run.number, "status": run.status, "note": run.note}
-            yield {**state, "cells": cells}
+            values = (get(run) for get in self._getters)
+            cells = [None if one is MISSING else one for one in values]
+            yield {**state, "kind": run.kind, "cells": cells}
 
 
-def _rows(runs: Runs, names: Sequence[str]) -> _Table:
-    curves = [one.removeprefix(_CURVE) for one in names if one.startswith(_CURVE)]
-    known = {name for run in runs.summaries for name in run.shape.names("last")} if curves else ()
-    for name in curves if len(runs) else ():
-        if name not in known:
-            raise UsageError(f"no run has a metric {name!r}.{did_you_mean(name, known)}")
+def _rows(runs: Runs, names: Sequence[str], every: Sequence[RunSummary]) -> _Table:
+    """A row for each of *runs*. Names mean what they mean among *every* run of the store: a column
+    stays if no run that fits has it.
+    """
     usual = [one for one in table_names(runs.summaries) if one != "id"]
-    return _RunRows([*names] or usual, runs)
+    return _RunRows([*names] or usual, runs, Columns([*every, *runs.summaries]))
 
 
-def _curve(runs: Runs, run: RunSummary, name: str) -> dict[str, Any]:
-    """The curve of a metric, of few points."""
-    values = curve_of(runs.record(run), name.removeprefix(_CURVE)).values
-    step = max(1, ceil(len(values) / _MOST_POINTS))
-    return {"curve": values[::step] + (values[-1:] if (len(values) - 1) % step else [])}
+def _curve_getter(runs: Runs, name: str, columns: Columns) -> Callable[[RunSummary], Any]:
+    """Reads the curve of a metric, of few points."""
+    known = columns.names("last")
+    if known and name not in known:
+        raise UsageError(f"no run has a metric {name!r}.{did_you_mean(name, known)}")
+
+    def get(run: RunSummary) -> dict[str, Any]:
+        values = curve_of(runs.record(run), name).values
+        step = max(1, ceil(len(values) / _MOST_POINTS))
+        return {"curve": [*values[::step], *(values[-1:] if (len(values) - 1) % step else ())]}
+
+    return get
 
 
 # --- a row a group -------------------------------------------------------------------------------
@@ -238,11 +244,6 @@ def list_stores(request: Request) -> Response:
     folders: Folders = request.app.state.folders
     found = [{"name": name, "folder": str(one.root)} for name, one in folders.stores.items()]
     return answer({"stores": found})
-
-
-def or_none(value: Any) -> Any:
-    """None for what a run lacks."""
-    return None if value is MISSING else value
 
 
 routes = (

@@ -99,6 +99,7 @@ function cell(row, column, value, at) {
 
 // Where a row leads: the page of a run or sweep, or the runs of a group.
 function target(row) {
+  if (row.kind === "pipeline" && !given("trash")) return address(`/pipelines/${encodeURIComponent(row.id)}`);
   if (row.id) return runAddress(row.id);
   if (row.sweep) return address("/", { where: `flow == "${row.sweep}"` });
   return address("/", { where: row.where });
@@ -207,7 +208,7 @@ async function tag(runs) {
 async function chooseColumns() {
   const found = await attempt(columnKinds);
   if (!found) return;
-  const now = given("columns") ? given("columns").split(",") : found.shown;
+  const now = given("columns") ? given("columns").split(",") : table?.columns.map((one) => one.name) ?? found.shown;
   const find = el("input", { type: "search", "aria-label": "Find a column", placeholder: "Find a column", oninput: () => narrowKinds(box, find.value) });
   const fields = Object.entries(found.kinds).map(([kind, names]) =>
     el("fieldset", {}, el("legend", {}, kind), names.map((name) =>
