@@ -36,7 +36,6 @@ SMALL = {
     "kogine.plugins": "a command",
     "kogine.run": "a command",
     "kohaku_ast.web.pages": "the table of pages",
-    "kohaku_ast.web.folders": "what every request asks for its store",
     "kohaku_ast.web.app": "an entry point",
     "kohaku_ast.web.answers": "what each file of the web view answers with",
     "kohaku_ast.exports.run_sheet": "what a command and a page show",
