@@ -14,7 +14,7 @@ from kohaku_ast.frames import contextmanager
 from kohaku_ast.helpers.processes import ItemValues, SharedValues
 from kohaku_ast.pipeline.condition import present, skip_of
 from kohaku_ast.pipeline.execution import clock
-from kohaku_ast.pipeline.failure import IN_WORKER, enter_worker, trim_traceback
+from kohaku_ast.pipeline.failure import IN_WORKER, enter_worker, trim_traceback, warn
 from kohaku_ast.pipeline.node_like import check_readers, run_async
 from kohaku_ast.pipeline.scope import is_script
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from kohaku_ast.pipeline.node_like import NodeLike
     from kohaku_ast.pipeline.plan import Plan
+    from kohaku_ast.store.pipeline_record import RecordPlace
 
 
 class RemoteFailure:
@@ -65,7 +66,7 @@ class RemoteReply:
     permanences were made for it.
     """
 
-    __slots__ = ("failures", "results", "seconds", "worker")
+    __slots__ = ("failures", "left", "results", "seconds", "worker")
 
     def __init__(
         self,
@@ -73,8 +74,11 @@ class RemoteReply:
         failures: list[RemoteFailure],
         seconds: float,
         made: Sequence[tuple[str, float]] = (),
+        left: tuple[RecordPlace, Mapping[str, bytes]] | None = None,
     ) -> None:
         self.results = results
+        #: What belongs to the records of a flow whose folder the worker does not see.
+        self.left = left
         self.failures = failures
         self.seconds = seconds
         #: The machine and the process of the cluster's worker, as "host:pid"; empty without one.
@@ -83,6 +87,8 @@ class RemoteReply:
             from kohaku_ast.pipeline.permanence import add_news
 
             add_news(made)
+        if left is not None:
+            _put_records(*left)
 
     def __reduce__(self) -> tuple[Any, ...]:
         try:
@@ -93,8 +99,20 @@ class RemoteReply:
                 [*self.failures, RemoteFailure(error)],
                 self.seconds,
                 _made(),
+                self.left,
             )
-        return RemoteReply, (self.results, self.failures, self.seconds, _made())
+        return RemoteReply, (self.results, self.failures, self.seconds, _made(), self.left)
+
+
+def _put_records(place: RecordPlace, left: Mapping[str, bytes]) -> None:
+    """Put what a task has *left* into the records at *place*, those of the flow."""
+    from kohaku_ast.executors.transfer import put_records  # here: few workers have other disks
+    from kohaku_ast.pipeline.node_output import append_log
+
+    try:
+        append_log(os.path.join(place.root, place.parent), put_records(*place[:2], left))
+    except OSError as error:
+        warn(f"cannot keep what nodes have recorded on another machine: {error}. The run goes on.")
 
 
 def _made() -> list[tuple[str, float]]:
@@ -131,7 +149,28 @@ def run_nodes(
     given: PackedValue,
     wanted: frozenset[str],
     shared: frozenset[str] = frozenset(),
-    place: Any = None,
+    place: RecordPlace | None = None,
+    *rest: Any,
+) -> RemoteReply:
+    """As ``_run_nodes``; on another machine, with disks of its own, records are sent back."""
+    if place is None or os.path.isdir(os.path.join(place.root, place.parent)):
+        return _run_nodes(nodes, given, wanted, shared, place, *rest)
+    from kohaku_ast.executors import transfer  # here: few workers have other disks
+    from kohaku_ast.store.environment import host
+
+    with transfer.own_folder({}) as folder:
+        root = transfer.records_in(folder, place.parent)
+        reply = _run_nodes(nodes, given, wanted, shared, place._replace(root=root), *rest)
+        reply.left = place, transfer.take_record(folder, 1, host())
+    return reply
+
+
+def _run_nodes(
+    nodes: PackedValue,
+    given: PackedValue,
+    wanted: frozenset[str],
+    shared: frozenset[str],
+    place: RecordPlace | None,
     may_skip: bool = False,
     called: str = "",
     held: PackedValue | None = None,
@@ -144,8 +183,6 @@ def run_nodes(
     """
     started, done, at = clock(), [], 0
     enter_worker(nodes.is_received)
-    if place is not None and not os.path.isdir(os.path.join(place.root, place.parent)):
-        place = None  # another machine, with disks of its own
     try:
         todo: list[NodeLike] = nodes.open_cached()
         values: dict[str, Any] = dict(given.open())

@@ -18,7 +18,7 @@ from kohaku_ast.executors.attempts import collect
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.job import moved
 from kohaku_ast.store.environment import RESUMED_FROM
-from kohaku_ast.store.run_folder import CHECKPOINTS, FILES, LOG
+from kohaku_ast.store.run_folder import CHECKPOINTS, FILES, LOG, RECORD, SERIES
 
 Contents: TypeAlias = "Mapping[str, bytes]"
 """Path below a folder -> the bytes of the file."""
@@ -26,6 +26,7 @@ Contents: TypeAlias = "Mapping[str, bytes]"
 MOST_BYTES = 256 << 20
 """What travels, at most, in one direction: it goes through the memory of a scheduler."""
 _PROJECT, _RECORD, _RESUMED, _KEPT = "project", "record", "resumed", "kept"
+_RUNS, _OBJECTS = "runs", "objects"
 _MODE, _FOLDER_MODE = 0o600, 0o700
 
 
@@ -82,6 +83,32 @@ def read_folder(folder: str | Path) -> dict[str, bytes]:
     return {os.path.relpath(one, folder): Path(one).read_bytes() for one in _files_of(folder)}
 
 
+def put_records(root: str, parent: str, left: Mapping[str, bytes]) -> bytes:
+    """Put the records that a task has *left* below *root*, where *parent* is the folder of its
+    pipeline; what is for the log of that. Raises OSError.
+    """
+    log = left.get(LOG, b"")
+    for path, data in sorted(left.items(), key=lambda one: one[0].endswith(RECORD)):
+        kind, _, below = path.partition(os.sep)
+        owner, _, name = below.partition(os.sep)
+        if kind == _RUNS and name and owner != parent:
+            write_folder(root, {below: data})
+        elif kind == _RUNS and name == LOG:
+            log = data + log
+        elif kind == _RUNS and name == SERIES:
+            with open(os.path.join(root, below), "ab", opener=_opener) as file:
+                file.write(data)
+        elif kind == _RUNS and name.startswith(FILES):
+            write_folder(root, {below: data})
+        elif kind == _OBJECTS and name:
+            write_folder(os.path.dirname(root), {path: data})
+    return log
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags, _MODE)
+
+
 # --- on the worker -------------------------------------------------------------------------------
 
 
@@ -99,6 +126,13 @@ def own_folder(contents: Contents) -> Iterator[str]:
     finally:
         if not os.path.exists(os.path.join(folder, _KEPT)):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def records_in(folder: str, parent: str) -> str:
+    """A new folder of records in *folder*, with one for the pipeline *parent*. Raises OSError."""
+    root = os.path.join(folder, _RECORD, _RUNS)
+    os.makedirs(os.path.join(root, parent, FILES), _FOLDER_MODE)
+    return root
 
 
 def fields_in(folder: str, job: Any) -> dict[str, Any]:

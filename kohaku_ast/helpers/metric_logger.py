@@ -112,6 +112,10 @@ class Logger:
         self.session = Session()
         self._encode: Callable[[object], str] | None = None
 
+    def __reduce__(self) -> str | tuple[type[Logger], tuple[()]]:
+        """In another process the logger of that process, which has files of its own."""
+        return "logger" if self is logger else (Logger, ())
+
     def init(
         self,
         project: str = "",

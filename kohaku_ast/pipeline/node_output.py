@@ -55,13 +55,14 @@ class LoggedStream:
         """
         run = current_run()
         if run is not None and run.node:
-            _append(os.path.dirname(run.files), text.encode("utf-8", "backslashreplace"))
+            append_log(os.path.dirname(run.files), text.encode("utf-8", "backslashreplace"))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.shown, name)
 
 
-def _append(folder: str, data: bytes) -> None:
+def append_log(folder: str, data: bytes) -> None:
+    """Write *data* to the log of the run in *folder*; warn once if the disk refuses."""
     try:
         log = _open(folder)
         while data and log >= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from kohaku_ast import DaskEngine, Pipeline, PipelineError, RayEngine, SlurmEngi
 from kohaku_ast.engines.cluster_engine import ClusterEngine
 from kohaku_ast.errors import UsageError
 from kohaku_ast.executors import task_process, worker
+from tests.oracle import run_kogine
 
 STEPS = """\
 import os
@@ -40,6 +42,47 @@ def test_a_worker_without_the_files_of_the_flow_gets_them(monkeypatch: pytest.Mo
     for file, folder, _ in found:
         assert Path(file).parent == Path(folder) != Path.cwd()
         assert not Path(folder).exists()  # it is gone with the process
+
+
+AWAY = """\
+import os
+from kohaku_ast import Pipeline, node, script
+from kohaku_ast.helpers import logger
+@node("y")
+def double(lr: float):
+    print("doubling", lr)
+    logger.log({"speed": 3}, step=0)
+    with open(os.path.join(os.environ["KOGINE_RUN_DIR"], "own.txt"), "w") as file: file.write("own")
+    return 2 * lr
+train = script("train.py", inputs={"lr": "lr"}, outputs=["result"])
+pipeline = Pipeline([double, train])
+"""
+
+
+def test_what_nodes_record_on_another_disk_comes_back(tmp_path: Path) -> None:
+    Path("train.py").write_text(
+        "import os\nlr = 0\nprint('loss:', lr)\nresult = 3 * lr\n"
+        "open(os.path.join(os.environ['KOGINE_RUN_DIR'], 'weights'), 'w').write('w')\n"
+    )
+    Path("flow.py").write_text(AWAY)
+    Path("pool.py").write_text(
+        f"import pathlib, sys; sys.path.append({str(Path(__file__).parents[2])!r})\n"
+        "from tests.executors.test_clusters import Elsewhere\n"
+        "def make(): return Elsewhere(pathlib.Path.cwd())\n"
+    )
+    done = run_kogine(tmp_path, "pipeline", "run", "flow.py", "lr=0.5", "--on", "pool:make")
+    assert (done.status, done.stdout) == (0, "y = 1.0\nresult = 1.5\n"), done
+    parent, child = sorted(Path(".kogine/runs").glob("*-*"))
+    assert (parent / "log.txt").read_text() == "doubling 0.5\n"
+    assert (child / "log.txt").read_text() == "loss: 0.5\n"
+    assert (parent / "files/own.txt").read_text() == "own"
+    assert (child / "files/weights").read_text() == "w"
+    of_parent, of_child = (json.loads((one / "run.json").read_text()) for one in (parent, child))
+    assert of_parent["metrics"]["speed"]["last"] == 3
+    assert of_child["metrics"]["loss"]["last"] == 0.5
+    assert (of_child["status"], of_child["parent"]) == ("succeeded", parent.name)
+    assert of_parent["nodes"][1]["runs"] == [child.name]
+    assert run_kogine(tmp_path, "runs", "reproduce", child.name).status == 0
 
 
 @pytest.mark.parametrize(

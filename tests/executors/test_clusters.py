@@ -258,25 +258,27 @@ class Elsewhere:
 
     def __init__(self, project: Path) -> None:
         self.here, self.submitted = os.fsencode(project), 0
+        self.there = self.here[:-1] + b"_"
         self.pool = ThreadPoolExecutor(1)
 
     def submit(self, function: Any, text: str, names: dict[str, Any]) -> Any:
         self.submitted += 1
         needed, _, body = names["arguments"]
-        body = body.replace(self.here, self.here[:-1] + b"_")
+        body = body.replace(self.here, self.there)
         names = {"arguments": (needed, sha256(body).hexdigest(), body)}
         return self.pool.submit(self.run, pickle.dumps((function, (text, names))))
 
     def run(self, data: bytes) -> Any:
         text = (
-            "import pickle, sys; function, arguments = pickle.load(sys.stdin.buffer)\n"
-            "pickle.dump(function(*arguments), sys.stdout.buffer)"
+            "import os, pickle, sys; reply = os.fdopen(os.dup(1), 'wb'); os.dup2(2, 1)\n"
+            "function, arguments = pickle.load(sys.stdin.buffer)\n"
+            "pickle.dump(function(*arguments), reply)"
         )
         done = subprocess.run(
             [sys.executable, "-c", text], input=data, stdout=subprocess.PIPE, check=True, cwd="/",
             env={**os.environ, "PYTHONPATH": on_path()},
         )  # fmt: skip
-        return pickle.loads(done.stdout)
+        return pickle.loads(done.stdout.replace(self.there, self.here))
 
 
 def test_another_installation_is_named_with_the_line_that_mends_it() -> None:
