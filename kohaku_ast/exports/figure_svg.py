@@ -196,12 +196,24 @@ def _title(axis: Figure) -> str:
 
 def _line(trace: Figure, frame: _Frame) -> str:
     points = [frame.point(x, y) for x, y in zip(trace["x"], trace["y"])]
+    if trace["line"].get("shape") == "hv":
+        points = _stairs(points)
     style = f'stroke="{trace["line"]["color"]}" stroke-opacity="{trace.get("opacity", 0.9)}"'
     hint = "" if trace.get("hoverinfo") == "skip" else _hint(trace["name"])
     lone = [point for point in points if point]
     if len(lone) == 1:
         return _dot(lone[0], 3, f'fill="{trace["line"]["color"]}"', hint)
     return f'<path fill="none" {style} stroke-width="1.6" d="{way(points)}">{hint}</path>'
+
+
+def _stairs(points: Sequence[tuple[float, float] | None]) -> list[tuple[float, float] | None]:
+    """*points* with a corner before each: first across, then up or down."""
+    found: list[tuple[float, float] | None] = []
+    for point in points:
+        if found and found[-1] and point:
+            found.append((point[0], found[-1][1]))
+        found.append(point)
+    return found
 
 
 def way(points: Sequence[tuple[float, float] | None]) -> str:
@@ -300,7 +312,8 @@ def _parallel(trace: Figure, height: int, width: int) -> Iterator[str]:
         ]
         hint = _hint(f"{trace['customdata'][at]}: {line['color'][at]:.6g}")
         style = f'stroke="{colours[at]}" stroke-opacity=".7" stroke-width="1.5"'
-        yield f'<path fill="none" {style} d="{way(points)}">{hint}</path>'
+        own = f'data-run="{marked_up(trace["ids"][at])}"'
+        yield f'<path {own} fill="none" {style} d="{way(points)}">{hint}</path>'
     for x, axis, dimension in zip(xs, axes, dimensions):
         yield from _upright(x, axis, _fit(unescape(dimension["label"]), gap), top, bottom)
     if colours:
@@ -356,7 +369,7 @@ def _legend(traces: Sequence[Any], width: int) -> list[tuple[float, int, str, st
         size = 30 + 7 * len(text)
         if x > _LEFT and x + size > width:
             x, line = float(_LEFT), line + 1
-        found.append((x, line, trace["line"]["color"], text))
+        found.append((x, line, trace.get("line", trace.get("marker"))["color"], text))
         x += size
     return found
 

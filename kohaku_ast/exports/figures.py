@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 from kohaku_ast.display.text import cut, short_repr
@@ -228,6 +228,24 @@ def box(runs: Runs, by: str, metric: str, *, any_status: bool = False) -> Figure
     return {"data": traces, "layout": _layout(**axes, showlegend=False)}
 
 
+def best_so_far(runs: Runs, goal: str) -> Figure:
+    """The number for *goal*, ``min:NAME`` or ``max:NAME``, of each run in the order in which they
+    ended, and the best one up to each.
+    """
+    numbered = _numbered(runs, goal, Columns(runs.summaries), any_status=False)
+    numbered.sort(key=lambda pair: (pair[0].ended or "", pair[0].number))
+    own, numbers = [run for run, _ in numbered], [number for _, number in numbered]
+    places = [*range(1, len(own) + 1)]
+    best = [*accumulate(numbers, max if goal.startswith("max:") else min)]
+    each = {"type": "scatter", "mode": "markers", "name": "each run", "x": places, "y": numbers,
+            "text": [*map(_name, own)], "ids": _ids(own),
+            "marker": {"size": 7, "color": COLOURS[0], "opacity": 0.6}}  # fmt: skip
+    line = {"type": "scatter", "mode": "lines", "name": "best so far", "x": places, "y": best,
+            "line": {"color": COLOURS[1], "width": 2, "shape": "hv"}}  # fmt: skip
+    axes = {"xaxis": _axis("finished runs"), "yaxis": _axis(heading(goal))}
+    return {"data": [each, line], "layout": _layout(**axes, showlegend=True)}
+
+
 def _box(name: str, pairs: Sequence[tuple[RunSummary, float]], colour: str) -> dict[str, Any]:
     own = [run for run, _ in pairs]
     return {"type": "box", "name": name, "y": [number for _, number in pairs], "ids": _ids(own),
@@ -392,9 +410,3 @@ def _layout(**more: Any) -> dict[str, Any]:
     margin = {"l": 60, "r": 20, "t": 20, "b": 50}
     return {"paper_bgcolor": clear, "plot_bgcolor": clear, "margin": margin,
             "hovermode": "closest", "colorway": [*COLOURS], **more}  # fmt: skip
-
-
-FIGURES: dict[str, Callable[..., Figure]] = {
-    "curves": curves, "parallel": parallel, "scatter": scatter, "box": box,
-}  # fmt: skip
-"""Name -> function."""

@@ -375,7 +375,7 @@ class Recorder(Observer):
                 "in_run_dir": self.in_run_dir,
                 "artifact_patterns": [*patterns],
                 **({"resumed_from": run.resumed_from.name} if run.resumed_from else {}),
-                **self._environment.of_flow(bound.launch.filename),
+                **self._environment.of_flow(bound.launch.filename, run.total),
             },
             self.has_logs,
             kept,

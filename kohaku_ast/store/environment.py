@@ -357,23 +357,22 @@ class FlowEnvironment:
 
     def __init__(self) -> None:
         self._machine = machine()
-        self._flow = {
-            "host": host(),
-            "flow": process_field(ProcessMark.of(os.getpid())),
-        }
+        self._flow = {"host": host()}
+        self._mark = process_field(ProcessMark.of(os.getpid())) or {}
         #: Script -> its Commit.
         self._commits: dict[str, Commit | None] = {}
         self._patience = Patience()
         #: Script -> whether it differs from its Commit, as git finds out meanwhile.
         self._changes: dict[str, Changes] = {}
 
-    def of_flow(self, script: str) -> dict[str, object]:
+    def of_flow(self, script: str, total: int | None = None) -> dict[str, object]:
         """The same for all runs of the file *script*; ``dirty`` is None as long as git is working.
-        Without a file there is no repository.
+        Without a file there is no repository. *total*: how many runs the flow has, if it is known.
         """
         found = self._commit(script) if script else None
+        flow = {**self._flow, "flow": {**self._mark, "runs": total}}
         if found is None:
-            return {**self._flow, "git": None}
+            return {**flow, "git": None}
         if script not in self._changes:
             self._changes[script] = Changes(found.root, script, self._patience)
         dirty = self._changes[script].found(waits=False)
@@ -383,7 +382,7 @@ class FlowEnvironment:
             "branch": found.branch,
             "dirty": dirty,
         }
-        return {**self._flow, "git": git}
+        return {**flow, "git": git}
 
     def of_run(self, own: Mapping[str, str]) -> dict[str, object]:
         """The environment of a run with the variables *own* besides those of this process."""

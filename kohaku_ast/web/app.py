@@ -9,6 +9,7 @@ from kohaku_ast.errors import KogineError
 from kohaku_ast.web import (
     actions,
     cache_page,
+    compare_page,
     events,
     file_drawings,
     pages,
@@ -16,6 +17,7 @@ from kohaku_ast.web import (
     run_files,
     run_page,
     runs_table,
+    sweep_page,
 )
 from kohaku_ast.web.answers import explain_error
 from kohaku_ast.web.folders import Folders, Recent
@@ -25,6 +27,8 @@ ROUTES = (
     *runs_table.routes,
     *run_page.routes,
     *run_files.routes,
+    *compare_page.routes,
+    *sweep_page.routes,
     *events.routes,
     *actions.routes,
     *pipeline_page.routes,

@@ -28,6 +28,8 @@ class Page(NamedTuple):
 PAGES = (
     Page("/", "runs", "Runs"),
     Page("/runs/{id}", "run", "Run"),
+    Page("/compare", "compare", "Compare"),
+    Page("/sweeps/{flow}", "sweep", "Sweep"),
     Page("/pipelines/{id}", "pipeline", "Pipeline"),
     Page("/systems", "systems", "Pipelines and systems"),
     Page("/cache", "cache", "Caches"),

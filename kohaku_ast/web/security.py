@@ -22,8 +22,11 @@ Scope: TypeAlias = "dict[str, Any]"
 """A request as ASGI has it; so has ``Asgi``, the protocol of applications."""
 Asgi: TypeAlias = "Callable[[Any, Any, Any], Any]"
 
+_EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+"""The hash of the empty text: plotly makes an empty style element, and adds rules to it."""
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    f"default-src 'none'; script-src 'self'; style-src 'self' {_EMPTY_STYLE}; "
+    "img-src 'self' data: blob:; "
     "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )

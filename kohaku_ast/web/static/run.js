@@ -53,7 +53,7 @@ function facts() {
     ["script", run.script], ["started", localTime(run.started)], [run.status === "running" ? "for" : "took", duration(took)],
     ["exit status", run.exit_status], ["host", run.host], ["commit", run.commit?.slice(0, 10)], ["attempt", run.attempt > 1 ? run.attempt : null],
     ["cached from", run.cached && el("a", { href: runAddress(run.cached) }, run.cached.slice(20, 28))],
-    ["sweep", run.in_flow > 1 && el("a", { href: address("/", { where: `flow == "${run.flow}"`, trash: given("trash") }) }, `${run.in_flow} runs`)],
+    ["sweep", run.in_flow > 1 && el("a", { href: given("trash") ? address("/", { where: `flow == "${run.flow}"`, trash: 1 }) : address(`/sweeps/${run.flow}`) }, `${run.in_flow} runs`)],
     ["inside of", run.parent && el("a", { href: runAddress(run.parent) }, `${run.parent.slice(20, 28)}${run.node ? `, node ${run.node}` : ""}`)],
     ["id", el("span", { class: "mono" }, run.id)],
   ];

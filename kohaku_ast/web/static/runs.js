@@ -101,7 +101,7 @@ function cell(row, column, value, at) {
 function target(row) {
   if (row.kind === "pipeline" && !given("trash")) return address(`/pipelines/${encodeURIComponent(row.id)}`);
   if (row.id) return runAddress(row.id);
-  if (row.sweep) return address("/", { where: `flow == "${row.sweep}"` });
+  if (row.sweep) return address(`/sweeps/${row.sweep}`);
   return address("/", { where: row.where });
 }
 
