@@ -61,7 +61,7 @@ ROOMS = {
     "kohaku_ast.display": (5, 1380),
     "kohaku_ast.engines": (11, 2730),
     "kohaku_ast.executors": (10, 1910),
-    "kohaku_ast.exports": (18, 3450),
+    "kohaku_ast.exports": (18, 3470),
     "kohaku_ast.flow": (28, 7760),
     "kohaku_ast.helpers": (17, 3440),
     "kohaku_ast.imperative": (8, 1890),
@@ -73,7 +73,7 @@ ROOMS = {
     "kohaku_ast.store": (23, 7770),
     "kohaku_ast.systems": (14, 2950),
     "kohaku_ast.transform": (49, 14260),
-    "kohaku_ast.web": (16, 1990),
+    "kohaku_ast.web": (18, 2310),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

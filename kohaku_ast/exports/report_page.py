@@ -59,7 +59,8 @@ for (const [id, {data, layout}] of Object.entries(figures)) {
   place.append(box);
   const axis = (one) => ({...one, gridcolor: line, zerolinecolor: line, linecolor: ink});
   const axes = {xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis)};
-  const looks = {...layout, font: {color: ink}, ...axes};
+  const modebar = {bgcolor: "rgba(0,0,0,0)", color: "#888", activecolor: ink};
+  const looks = {...layout, font: {color: ink}, modebar, ...axes};
   Plotly.newPlot(box, data, looks, {responsive: true, displaylogo: false})
     .then(() => drawing.remove(), () => box.remove());
 }

@@ -27,6 +27,7 @@ PAGES = {
     "pipeline": "/pipelines/32?node=show",
     "systems": "/systems?file=robot.py&name=robot",
     "cache": "/cache?why=1",
+    "compare": "/compare?where=script+%3D%3D+%22fit.py%22&colour=bs",
 }
 
 

@@ -23,10 +23,12 @@ pytestmark = pytest.mark.browser
 
 def drawn(page: Page, *names: str) -> dict[str, int]:
     """How often each figure was drawn; all of them have been."""
-    script = "return document.getElementById(arguments[0])?.dataset.drawn"
-    return {
-        name: int(page.wait(lambda name=name: page.script(script, name), name)) for name in names
-    }  # type: ignore[misc]
+
+    def count(name: str) -> int:
+        script = "return Number(document.getElementById(arguments[0])?.dataset.drawn ?? 0)"
+        return page.wait(lambda: int(page.script(script, name)), name)
+
+    return {name: count(name) for name in names}
 
 
 def traces(page: Page, name: str) -> list[dict[str, Any]]:
@@ -137,13 +139,15 @@ def test_a_comparison_that_is_refused_says_why(server: UiServer) -> None:
         assert (found.status, words in found.json["error"]) == (400, True), found.json
 
 
-SLOW = """\
+WAITING = """\
 import time
+from pathlib import Path
 
 lr = 0.1
 for epoch in range(4):
-    time.sleep(0.15)
     print(f"epoch: {epoch} loss: {lr / (epoch + 1):.4f}", flush=True)
+while not Path(f"go {lr}").exists():
+    time.sleep(0.02)
 if lr > 0.6:
     raise ValueError(f"<script>alert('{lr}')</script> is too much")
 """
@@ -151,17 +155,17 @@ if lr > 0.6:
 
 @pytest.fixture
 def sweeping(tmp_path: Path) -> Iterator[tuple[UiServer, Path]]:
-    """A server of a sweep of eight runs that has just begun, one run after another."""
+    """A server of a sweep of eight runs, two at a time, each of which waits for a file."""
     from tests.web.ui_server import ui_server
 
-    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "waiting.py").write_text(WAITING)
     launcher = Path(__file__).parents[1] / "kogine_command.py"
     values = ",".join(f"{one / 10}" for one in range(1, 9))
     command = [
         sys.executable,
         str(launcher),
         "run",
-        "slow.py",
+        "waiting.py",
         "--sweep",
         f"lr={values}",
         "--workers",
@@ -178,32 +182,40 @@ def sweeping(tmp_path: Path) -> Iterator[tuple[UiServer, Path]]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            yield server, tmp_path / ".kogine" / "runs"
+            yield server, tmp_path
         finally:
             process.kill()
             process.wait()
 
 
 def test_a_sweep_is_watched_until_it_ends(page: Page, sweeping: tuple[UiServer, Path]) -> None:
-    server, root = sweeping
+    server, folder = sweeping
     flow = ""
     while not flow:
         rows = server.get("/api/runs?group=flow").json["rows"]
         flow = next((row["sweep"] for row in rows if row.get("sweep")), "")
         time.sleep(0.1)
     shown(page, server, f"sweeps/{flow}")
-    seen = []
-    while "ended" not in page.text("h1 + .status"):
-        seen.append(page.text("#progress b"))
-        assert seen[-1].endswith(" of 8 finished")
-        time.sleep(0.2)
-    counts = [int(text.split()[0]) for text in seen]
-    assert counts == sorted(counts)
-    assert len({*counts}) > 2  # the page has followed
 
-    files = read_files(root)
+    def finished(text: str) -> None:
+        page.wait(lambda: page.text("#progress b") == text, text)
+
+    page.wait(lambda: len(page.table("#running")) == 2, "two runs at a time")
+    finished("0 of 8 finished")
+    assert page.table("#running")[0]["run"] == "lr=0.1"
+    assert page.text("h1 + .status") == "running"
+    for lr in (0.1, 0.2):
+        (folder / f"go {lr}").touch()
+    finished("2 of 8 finished")
+    assert page.text("[data-fact=left]").startswith("left about ")
+    page.wait(lambda: page.table("#best")[0]["least loss"] == "0.025", "the best so far")
+    for lr in range(3, 9):
+        (folder / f"go {lr / 10}").touch()
+    finished("8 of 8 finished")
+    page.wait(lambda: page.text("h1 + .status") == "ended", "the end")
+
+    files = read_files(folder / ".kogine" / "runs")
     states = [one.status for one in files.values()]
-    assert page.text("#progress b") == "8 of 8 finished"
     assert (
         page.text("#progress .states")
         == f"{states.count('succeeded')} succeeded, {states.count('failed')} failed"
@@ -222,3 +234,4 @@ def test_a_sweep_is_watched_until_it_ends(page: Page, sweeping: tuple[UiServer, 
     assert line["y"] == [min(each["y"][: at + 1]) for at in range(len(each["y"]))]
     assert page.barriers() == []
     page.picture("sweep")
+    page.driver.get("about:blank")  # before its server ends

@@ -1,6 +1,7 @@
-// Charts: figures of the server, drawn by plotly's script, which is loaded when a page needs it;
-// and SVG of the server, which the page takes over as elements.
+// Charts: figures of the server, drawn by plotly's script, which is loaded when a page needs it,
+// or by the server as SVG.
 
+import { drawing } from "./drawing.js";
 import { el } from "./page.js";
 
 let loading = null;
@@ -70,12 +71,10 @@ export async function draw(place, figure, open = null) {
   place.dataset.drawn = Number(place.dataset.drawn ?? 0) + 1;
 }
 
-// Put the SVG `text` of the server into `place`, as elements; nothing in it can run. A part with
-// `data-run` calls `open(id)` when it is clicked.
+// Put the SVG `text` of the server into `place`. A part with `data-run` calls `open(id)` when it is
+// clicked.
 export function drawSvg(place, text, open = null) {
-  const parsed = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-  if (parsed.querySelector("parsererror, script, foreignObject")) throw new Error("the drawing is damaged");
-  place.replaceChildren(document.importNode(parsed, true));
+  place.replaceChildren(drawing(text));
   if (open) place.onclick = (event) => {
     const id = event.target.closest("[data-run]")?.dataset.run;
     if (id) open(id);

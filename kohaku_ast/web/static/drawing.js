@@ -1,11 +1,11 @@
 // A drawing of the server as elements of the page. It is parsed as XML, and only what drawings
 // consist of is taken over.
 
-const TAGS = new Set(["svg", "g", "a", "title", "path", "rect", "text"]);
+const TAGS = new Set(["svg", "g", "a", "title", "path", "rect", "text", "circle"]);
 const ATTRIBUTES = new Set([
   "viewBox", "width", "height", "role", "aria-label", "font-family", "font-size", "font-weight",
   "fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-linejoin",
-  "stroke-dasharray", "d", "x", "y", "rx", "transform", "text-anchor",
+  "stroke-dasharray", "stroke-linecap", "paint-order", "d", "x", "y", "rx", "transform", "text-anchor", "data-run",
 ]);
 const SVG = "http://www.w3.org/2000/svg";
 
