@@ -239,13 +239,11 @@ class _Server(NamedTuple):
 
 
 _PATIENCE = 1.0
-_TRACKER = ("_resource_tracker", "_fd", "_pid")
+# Not those of loky: exit functions of joblib, which are called at the end of the process, use them.
 _SERVERS = {
     # First: it has the pipe of the tracker, too.
     "multiprocessing.forkserver": ("_forkserver", "_forkserver_alive_fd", "_forkserver_pid"),
-    "multiprocessing.resource_tracker": _TRACKER,
-    "joblib.externals.loky.backend.resource_tracker": _TRACKER,
-    "loky.backend.resource_tracker": _TRACKER,
+    "multiprocessing.resource_tracker": ("_resource_tracker", "_fd", "_pid"),
 }
 
 

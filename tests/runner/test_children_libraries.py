@@ -76,6 +76,14 @@ def test_joblib(tmp_path: Path, start: str) -> None:
     assert got == expected
 
 
+def test_joblib_in_this_process_keeps_its_servers_until_its_exit_functions(tmp_path: Path) -> None:
+    call = "print(Parallel(n_jobs=2)(delayed(abs)(n) for n in (n, -n)))"
+    (tmp_path / "s.py").write_text(f"from joblib import Parallel, delayed\nn = 1\n{call}\n")
+    done = run_kogine(tmp_path, "run", "s.py", "--mode", "inline", "--sweep", "n=2,3")
+    assert done.stdout == "[2, 2]\n[3, 3]\n"
+    assert "resource_tracker" not in done.stderr
+
+
 SPAWN = """
 def child(rank, scale):
     line = f"{rank} {work(rank)} {scale}\\n"
