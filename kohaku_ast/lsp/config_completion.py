@@ -102,12 +102,13 @@ class _Suggester:
 
     def given(self, known: KnownScript) -> set[str]:
         """The targets that have a value already, not those that are typed just now."""
-        found = set()
-        for entry in self.config.entries():
-            if entry.part.key_span.start != self.place.span.start:
-                full = self.config.fit(entry, None, known).full
-                found |= {full} if full else set()
-        return found
+        written = {
+            entry.target
+            for entry in self.config.entries()
+            if entry.part.key_span.start != self.place.span.start
+        }
+        every = known.inspection.parameters
+        return {one.target for one in every if one.target in written or one.short in written}
 
     def named(self, known: KnownScript) -> Iterator[tuple[str, Parameter]]:
         """The parameters with the names by which they can stand here."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from kohaku_ast.config.cells import CellMap
 from kohaku_ast.config.python_file import refuse_mistyped
 from kohaku_ast.config.template import data_literal, is_bare, key_text, quoted
 from kohaku_ast.errors import ConfigError
 from kohaku_ast.files import read_input
-from kohaku_ast.lsp.config_script import ScriptOf, read_parts, script_of
+from kohaku_ast.lsp.config_script import ScriptOf, may_be_config, read_parts, script_of
 from kohaku_ast.lsp.document_text import UNKNOWN, ConfigParts, Part, Span, format_of
 from kohaku_ast.lsp.known_scripts import KnownScript, KnownScripts
 from kohaku_ast.runner.fitting import Fit
 from kohaku_ast.runner.overrides import Override, has_inner
+
+MOST_PROBLEMS = 100
+"""The number of problems: more of them have one reason, such as another script."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,18 @@ class OpenConfig:
     def __init__(self, path: str, text: str, scripts: KnownScripts) -> None:
         self.path, self.text, self.scripts = path, text, scripts
         self.form = format_of(path)
-        self.parts: ConfigParts = read_parts(text, path)
+        self.parts = ConfigParts()
         self.script: ScriptOf | None = None
+        self._is_read = False
         self.find_script()
 
     def find_script(self) -> None:
-        """Find the script again: the project may name another one now."""
-        self.script = script_of(self.path, self.text, self.parts)
+        """Find the script again: the project may name another one now. Of a file that is no config
+        no more is read: it may be long.
+        """
+        if not self._is_read and may_be_config(self.path, self.text):
+            self.parts, self._is_read = read_parts(self.text, self.path), True
+        self.script = script_of(self.path, self.text, self.parts) if self._is_read else None
 
     @property
     def known(self) -> KnownScript | None:
@@ -110,8 +119,9 @@ class OpenConfig:
         found = [*self._of_reserved_names(), *self._of_script(self.script)]
         known = self.known
         if known is not None:
-            found += [one for entry in self.entries() for one in self._of_entry(entry, known)]
-            found += self._of_twice(known)
+            each = (one for entry in self.entries() for one in self._of_entry(entry, known))
+            found += islice(each, MOST_PROBLEMS)
+            found += self._of_twice(known) if len(found) < MOST_PROBLEMS else ()
         return found
 
     def _of_reserved_names(self) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from kohaku_ast.lsp.python_parts import read_python
 
 SCRIPT = "_script"
 """The key of a config that names its script, from the config's own folder."""
-MOST_CHARACTERS = 200_000
+MOST_CHARACTERS = 100_000
 """A longer config is data: to read it at each key press would stop the editor."""
 _PYTHON_NAMES = ("cfg", "conf", "config")
 
@@ -39,6 +39,11 @@ def read_parts(text: str, path: str) -> ConfigParts:
 
 _WRITTEN = re.compile(r"^[ \t{]*[\"']?_script[\"']?\s*[:=]\s*(?P<value>[\"']?[^\"'#\r\n,}]*)", re.M)
 """The key in a text that cannot be read just now."""
+
+
+def may_be_config(path: str, text: str) -> bool:
+    """Whether the file at *path* with the content *text* can have a script, at a glance."""
+    return SCRIPT in text or _of_project(path) is not None or _of_name(path) is not None
 
 
 def script_of(path: str, text: str, parts: ConfigParts) -> ScriptOf | None:

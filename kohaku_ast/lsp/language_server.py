@@ -29,7 +29,7 @@ except ImportError as error:
 
 _DELAY = 0.15
 """Seconds without a key press after which a config is checked."""
-_PARENT_EVERY = 5.0
+_PARENT_EVERY = 2.0
 """Seconds between two looks at whether the editor is still there."""
 _KINDS = {
     "target": types.CompletionItemKind.Property,

@@ -207,7 +207,14 @@ def _in_yaml(text: str) -> TypedPlace | None:
     after = 0  # what a value in brackets, or a block of text, has taken
     for start, end in pairwise(starts):
         line = text[start:end].rstrip("\r\n")
-        found = _KEY.match(line) if start >= after and line.strip() else None
+        if start < after or not line.strip():
+            continue
+        found = _KEY.match(line)
+        if found is None and line.lstrip()[:1] == "{":
+            scan = FlowScan(text, "yaml", start, is_value=True)
+            if scan.is_open:
+                return _in_flow(scan, [], len(text))
+            after = scan.end
         if found is None:
             continue
         _enter(tables, len(found["indent"]) + len(found["items"]), unquoted(found["key"]))
@@ -249,6 +256,9 @@ def _last_line(text: str, start: int, tables: list[tuple[int, str]]) -> TypedPla
     if found and found["value"] is not None:
         _enter(tables, len(found["indent"]) + len(found["items"]), unquoted(found["key"]))
         return _typed_value(text, start + found.start("value"), [key for _, key in tables])
+    if line.lstrip()[:1] == "{":
+        scan = FlowScan(text, "yaml", start, is_value=True)
+        return _in_flow(scan, [], len(text)) if scan.is_open else None
     indent = len(line) - len(line.lstrip(" "))
     is_item = line[indent:].startswith("- ")
     typed = line[indent:].removeprefix("- ").lstrip()

@@ -64,12 +64,25 @@ class ScriptTargets:
         self.targets = Targets(source, find_parameters(source))
         #: Path of a module -> its targets.
         self.modules: dict[str, Targets] = {}
+        #: Target -> what it means, or why it means nothing: near names take their time.
+        self.found: dict[str, tuple[Parameter, str, str] | KogineError] = {}
 
     def find(self, target: str) -> tuple[Parameter, str, str]:
         """The parameter, the path of its file and the start of its full target.
 
         Raises UnknownTarget, AmbiguousTarget or RefusedTarget.
         """
+        if target not in self.found:
+            try:
+                self.found[target] = self._find(target)
+            except KogineError as error:
+                self.found[target] = error
+        found = self.found[target]
+        if isinstance(found, KogineError):
+            raise found.with_traceback(None)
+        return found
+
+    def _find(self, target: str) -> tuple[Parameter, str, str]:
         found = module_parameter(self.source, self.targets, target)
         found = found or self._own(target)
         if found.module is None or not found.module[1]:
