@@ -92,7 +92,7 @@ class MlflowRun:
 
     def finish(self, status: str) -> None:
         """End it."""
-        with _alone(self._file):
+        with _alone(self._file), quiet():
             self._client.set_terminated(self._run, _STATUSES[status], round(time.time() * 1000))
 
 
@@ -148,11 +148,20 @@ def _alone(file: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the lines about each table that MLflow makes."""
+    """Without the lines about each table that MLflow makes, and the address of each run on a server
+    that it prints among the output of scripts.
+    """
     logger = logging.getLogger("mlflow.store.db.utils")
-    before = logger.level
+    before = logger.level, os.environ.get(_NO_ADDRESS)
     logger.setLevel(logging.WARNING)
+    os.environ.setdefault(_NO_ADDRESS, "true")
     try:
         yield
     finally:
-        logger.setLevel(before)
+        logger.setLevel(before[0])
+        if before[1] is None:
+            os.environ.pop(_NO_ADDRESS, None)
+
+
+_NO_ADDRESS = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
+"""The user's own value stays."""

@@ -288,3 +288,17 @@ def test_a_pipeline_and_the_runs_inside_of_it(tmp_path: Path, exported: Any) -> 
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert (child.data.tags["kogine.node"], parent.data.params["n"]) == ("inner/train", "3")
     assert parent.data.metrics["loss"] == child.data.metrics["loss"]
+
+
+def test_addresses_on_a_server_are_not_printed_among_the_output(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    seen: list[str | None] = []
+
+    def ended(*_: object, **__: object) -> None:
+        seen.append(os.environ.get("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"))
+
+    monkeypatch.setattr(mlflow.MlflowClient, "set_terminated", ended)
+    store.export("last", tmp_path, "mlflow")
+    assert (seen, os.environ.get("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT")) == (["true"], None)
