@@ -74,7 +74,7 @@ function marks() {
 
 function overview() {
   const left = [valuesPanel(), resultsPanel(), ...run.sheet.filter((one) => one.title).map((one) => panel(one.title, sheet(one.rows, one.title)))];
-  const right = [errorPanel(), metricsPanel(), insidePanel(), commandPanel()];
+  const right = [errorPanel(), metricsPanel(), curves(), insidePanel(), commandPanel()];
   return el("div", { class: "columns" }, el("div", { class: "stack" }, left.filter(Boolean)), el("div", { class: "stack" }, right.filter(Boolean)));
 }
 
@@ -105,6 +105,27 @@ function metricsPanel() {
     ...["last", "min", "max", "count"].map((what) => el("td", { class: "number", "data-what": what }, number(run.metrics[name][what])))));
   return panel("Metrics", el("div", { class: "wide" }, el("table", { class: "sheet", id: "metrics", "aria-label": "Metrics" },
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "metric"), column("last"), column("min"), column("max"), column("count"))), el("tbody", {}, rows))));
+}
+
+// The curves stay when the run has printed more: they are drawn anew in their places.
+let drawn = null;
+
+function curves() {
+  const names = Object.keys(run.metrics).filter((name) => run.metrics[name].count > 1);
+  if (!names.length) return null;
+  if (drawn?.names.join() !== names.join()) {
+    const box = el("div");
+    drawn = { names, box };
+    // Loaded when a run has curves: plotly's script is large.
+    attempt(async () => {
+      const { curvesPanel } = await import("./curves.js");
+      drawn.panel = curvesPanel(run.id, names);
+      box.replaceChildren(drawn.panel);
+      await drawn.panel.read();
+    });
+  } else if (run.status === "running" || drawn.status !== run.status) drawn.panel?.read();
+  drawn.status = run.status;
+  return drawn.box;
 }
 
 function insidePanel() {
