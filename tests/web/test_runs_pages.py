@@ -64,6 +64,14 @@ def project_of_its_own(project: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(project, tmp_path / "own <b>project</b>"))
 
 
+def in_docs(picture: Path, name: str) -> None:
+    """With KOGINE_ACCEPT=1 the docs get the *picture*, as *name*."""
+    if os.environ.get("KOGINE_ACCEPT"):
+        docs = Path(__file__).parents[2] / "docs" / "images"
+        docs.mkdir(exist_ok=True)
+        shutil.copy(picture, docs / f"{name}.png")
+
+
 def facts_of(project: Path, name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((project / RUNS / name / "run.json").read_bytes())
     return found
@@ -126,7 +134,8 @@ def test_rows_columns_order_and_groups_are_those_of_the_records(
         str(one["params"]["seed"]["json"]) for one in own
     ]
     assert len(page.all("svg.curve path")) == len(own)
-    page.picture("runs-columns")
+    page.driver.execute_script("document.activeElement.blur()")
+    in_docs(page.picture("runs-columns"), "ui-runs")
 
     page.driver.back()
     page.wait(lambda: "min:loss" not in page.text("thead"), "the columns before")
@@ -192,7 +201,21 @@ def test_the_page_of_a_run_shows_its_record_and_the_command_repeats_it(
         for what in ("last", "min", "max", "count"):
             text = page.text(f"#metrics tr[data-metric='{name}'] td[data-what={what}]")
             assert float(text) == pytest.approx(numbers[what], rel=1e-5)
-    page.picture("run")
+    points = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    losses = [one["metrics"]["loss"] for one in points if "loss" in one["metrics"]]
+    page.wait(lambda: page.all("#curve-1[data-drawn]"), "both curves")
+    assert page.script("return [...document.getElementById('curve-0').data[0].y]") == losses
+    in_docs(page.picture("run"), "ui-run")
+    page.script(
+        "const s = arguments[0]; s.value = 0.9; s.dispatchEvent(new Event('change'))",
+        page.find("#smooth"),
+    )
+    page.click("#log-axis")
+    page.wait(lambda: query(page) == {"smooth": ["0.9"], "log": ["1"]}, "the address")
+    drawn = (
+        "const c = document.getElementById('curve-0'); return [c.data.length, c.layout.yaxis.type]"
+    )
+    page.wait(lambda: page.script(drawn) == [2, "log"], "a smooth curve beside the own one")
     command = page.text("#commands code")
     assert command.startswith(f"cd {project} && kogine runs repeat ")
 

@@ -18,7 +18,8 @@ export function curvesPanel(id, names) {
     try {
       const parts = { runs: id, metric, smooth: given("smooth"), log: given("log"), over: given("over") };
       const figure = await api("/api/figures/curves", parts);
-      const layout = { ...figure.layout, showlegend: false, margin: { l: 52, r: 12, t: 8, b: 36 } };
+      const yaxis = { ...figure.layout.yaxis, title: undefined }; // its name stands above it
+      const layout = { ...figure.layout, yaxis, showlegend: false, margin: { l: 48, r: 12, t: 8, b: 36 } };
       await draw(places[at], { ...figure, layout });
     } catch (error) { problem.textContent = error.message; }
   }));
