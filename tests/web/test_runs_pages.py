@@ -134,8 +134,8 @@ def test_rows_columns_order_and_groups_are_those_of_the_records(
         str(one["params"]["seed"]["json"]) for one in own
     ]
     assert len(page.all("svg.curve path")) == len(own)
-    page.driver.execute_script("document.activeElement.blur()")
-    in_docs(page.picture("runs-columns"), "ui-runs")
+    assert page.find("th[aria-sort=ascending]").text == "loss"
+    page.picture("runs-columns")
 
     page.driver.back()
     page.wait(lambda: "min:loss" not in page.text("thead"), "the columns before")
@@ -157,6 +157,9 @@ def test_sweeps_and_states_lead_to_their_runs(page: Page, server: UiServer, proj
     (sweep,) = [row for row in shown_rows(page) if row["runs"] == "30"]
     assert (sweep["states"], sweep["varied"]) == ("28 succeeded, 2 failed", "lr, bs, seed")
     page.picture("sweeps")
+    page.open(f"{server.url}?columns=number,status,started,lr,bs,seed,spark:loss,loss,val/acc")
+    page.wait(lambda: len(page.all("svg.curve")) == 32, "the curves")
+    in_docs(page.picture("runs-all"), "ui-runs")
     page.click("#top nav a", "Runs")
     page.click("button.chip", "3 failed")
     page.wait(lambda: len(shown_rows(page)) == 3, "the failed ones")
@@ -205,7 +208,7 @@ def test_the_page_of_a_run_shows_its_record_and_the_command_repeats_it(
     losses = [one["metrics"]["loss"] for one in points if "loss" in one["metrics"]]
     page.wait(lambda: page.all("#curve-1[data-drawn]"), "both curves")
     assert page.script("return [...document.getElementById('curve-0').data[0].y]") == losses
-    in_docs(page.picture("run"), "ui-run")
+    in_docs(page.picture("run-curves"), "ui-run")
     page.script(
         "const s = arguments[0]; s.value = 0.9; s.dispatchEvent(new Event('change'))",
         page.find("#smooth"),

@@ -314,9 +314,10 @@ export function shown(value) {
 // calls `sortBy` with the next order: ascending, descending, none.
 export function headings(columns, sort = null, sortBy = null) {
   return columns.map((one) => {
-    const order = sort === one.name ? "ascending" : sort === `-${one.name}` ? "descending" : "none";
+    const plain = (name) => name?.replace(/^(-?)last:/, "$1");
+    const order = plain(sort) === plain(one.name) ? "ascending" : plain(sort) === `-${plain(one.name)}` ? "descending" : "none";
     const next = { none: one.name, ascending: `-${one.name}`, descending: "" }[order];
-    const isSorted = sortBy && !one.name.includes(":curve") && !one.name.startsWith("spark:");
+    const isSorted = sortBy && !one.name.startsWith("spark:");
     return el("th", { scope: "col", class: one.number ? "number" : null, "aria-sort": isSorted && order !== "none" ? order : null, title: one.name },
       isSorted ? el("button", { type: "button", onclick: () => sortBy(next) }, one.heading) : one.heading);
   });

@@ -16,6 +16,7 @@ const TABS = { "": "Overview", log: "Log", source: "Source", files: "Files", env
 let run = null;
 let turn = 0;
 let painted = null;
+let isLeaving = false;
 
 // --- the head ------------------------------------------------------------------------------------
 
@@ -291,16 +292,21 @@ async function note() {
   paintHead();
 }
 
-async function remove() {
-  const { runs } = await act("/api/runs/delete", { runs: [run.id] });
-  location.href = address("/", { trash: 1 });
-  return runs;
+// Do `work`, after which the run is elsewhere, and go to the address that it gives.
+async function leave(work) {
+  isLeaving = true;
+  try { location.href = await work(); } catch (error) { isLeaving = false; throw error; }
 }
 
-async function restore() {
+const remove = () => leave(async () => {
+  await act("/api/runs/delete", { runs: [run.id] });
+  return address("/", { trash: 1 });
+});
+
+const restore = () => leave(async () => {
   const { runs } = await act("/api/runs/restore", { runs: [run.id] });
-  location.href = address(`/runs/${encodeURIComponent(runs[0])}`);
-}
+  return address(`/runs/${encodeURIComponent(runs[0])}`);
+});
 
 // --- start ---------------------------------------------------------------------------------------
 
@@ -313,7 +319,7 @@ async function show() {
   const mine = ++turn;
   try {
     const found = await api(own);
-    if (mine !== turn) return;
+    if (mine !== turn || isLeaving) return;
     run = found;
   } catch (error) {
     main.replaceChildren(problem(error), el("p", {}, el("a", { href: address("/") }, "All runs")));
@@ -336,4 +342,4 @@ function paint() {
 
 frame();
 onChange(() => { if (run) paint(); });
-show().then(() => live(((again) => (news) => { if (news.all || news.runs.includes(run?.id)) again(); })(atMost(1000, show))));
+show().then(() => live(((again) => (news) => { if (!isLeaving && (news.all || news.runs.includes(run?.id))) again(); })(atMost(1000, show))));
