@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from kohaku_ast.config.template import config_text
+from kohaku_ast.transform.find import calls as find_calls
 from kohaku_ast.transform.find.inspection import Inspection, inspect_source
+from kohaku_ast.transform.find.modules import import_names
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.source import Source
 from kohaku_ast.value_types import describe
@@ -211,6 +215,25 @@ MAIN = "def main(n=1): pass\n"
 def test_entrypoint(text: str, guards: tuple[int, ...], calls: list[tuple[str, int]]) -> None:
     found = inspect(text).entrypoint
     assert (found.guards, [(call.text, call.line) for call in found.calls]) == (guards, calls)
+
+
+def test_the_imports_of_a_long_file_are_not_read_for_each_decorator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python's test_socket.py has 230: its Program took 12 s."""
+    read: list[ast.AST] = []
+
+    def counted(tree: ast.Module, package: str = "") -> dict[str, str]:
+        read.append(tree)
+        return import_names(tree, package)
+
+    monkeypatch.setattr(find_calls, "import_names", counted)
+    text = (
+        "".join(f"@lib.mark{n}\ndef f{n}(): pass\n" for n in range(9))
+        + "@lib.entrypoint\ndef f(): pass\n"
+    )
+    assert find_calls.find_marked_entrypoints(Source("s.py", f"import lib\n{text}")) == []
+    assert len(read) == 1
 
 
 def test_marked_entrypoint() -> None:

@@ -260,9 +260,11 @@ def _leads_to_mark(source: Source, text: str, folder: str = "", depth: int = 4) 
     """Whether *text*, ``ka.entrypoint``, means the decorator through a module of the user's, where
     a script in *folder* finds it: ``from helpers import ka``.
     """
+    if not depth or text.rpartition(".")[2] != "entrypoint":
+        return False  # first: each other decorator of a long file would read all its imports
     folder, names = folder or source.folder, import_names(source.tree, source.package)
     start = names.get(text.partition(".")[0]) or names.get("*", "").removesuffix("*")
-    if not start or not depth or text.rpartition(".")[2] != "entrypoint":
+    if not start:
         return False
     full = f"{start}{text}" if start.endswith(".") else full_name(text, names)
     parts = full.split(".")
