@@ -44,7 +44,7 @@ def make_app(folders: Folders, access: Access) -> Starlette:
     app = Starlette(
         routes=ROUTES,
         middleware=[Middleware(Guard, access=access)],
-        exception_handlers={KogineError: explain_error},
+        exception_handlers={KogineError: explain_error, 404: pages.no_page},
     )
     app.state.folders, app.state.recent = folders, Recent()
     app.state.watches = events.Watches()

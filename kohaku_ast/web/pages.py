@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from kohaku_ast.errors import UsageError
+from kohaku_ast.web.answers import answer
 
 STATIC = Path(__file__).parent / "static"
 """Modules, the stylesheet and the icon of the pages."""
@@ -64,6 +65,20 @@ def _shell_of(page: Page) -> BaseRoute:
         return HTMLResponse(text)
 
     return Route(page.path, show)
+
+
+_NO_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>kogine</title>
+<link rel="stylesheet" href="/static/style.css">
+<main class="refused"><h1>There is no such page</h1><p><a href="/">All runs</a></p></main></html>
+"""
+
+
+async def no_page(request: Request, error: Exception) -> Response:
+    """The answer to an address that is none."""
+    if request.url.path.startswith("/api/"):
+        return answer({"error": f"no address {request.url.path!r}"}, 404)
+    return HTMLResponse(_NO_PAGE, 404)
 
 
 def _plotly(request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,7 +123,7 @@ def page(driver: Chrome, request: pytest.FixtureRequest) -> Iterator[Page]:
     failed = request.session.testsfailed
     yield found
     if request.session.testsfailed > failed:
-        found.picture(f"failed-{request.node.name}"[:80])
+        found.picture("failed-" + re.sub(r"\W+", "-", request.node.name)[:80])
     assert found.errors() == []
 
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.oracle import on_path
 from tests.web.browser import Page
-from tests.web.ui_server import ui_server
+from tests.web.ui_server import started, ui_server
 
 pytestmark = pytest.mark.browser
 
@@ -109,14 +105,12 @@ pipeline = Pipeline([load, add], name="slow")
 
 def test_states_are_live(page: Page, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
-    command = [sys.executable, "-m", "kogine", "pipeline", "run", "slow.py"]
-    environment = {**os.environ, "PYTHONPATH": on_path()}
 
     def states() -> list[str]:
         return [one["state"] for one in page.table("table[aria-label=Nodes]")]
 
-    with ui_server(tmp_path) as server:
-        run = subprocess.Popen(command, cwd=tmp_path, env=environment)
+    slow = started(tmp_path, "pipeline", "run", "slow.py")
+    with ui_server(tmp_path) as server, slow as run:
         root = tmp_path / ".kogine" / "runs"
         page.wait(lambda: [*root.glob("*/run.json")], "the record")
         page.sign_in(server)

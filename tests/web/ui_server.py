@@ -90,20 +90,26 @@ class UiServer:
 
 
 @contextmanager
-def ui_server(folder: Path, *words: str) -> Iterator[UiServer]:
-    """``kogine ui WORDS`` in *folder*, on a free port."""
+def started(folder: Path, *words: str, **pipes: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process of ``kogine WORDS`` in *folder*; it is killed at the end."""
     launcher = Path(__file__).parents[1] / "kogine_command.py"
     environment = {**os.environ, "PYTHONPATH": on_path(), "KOGINE_CACHE": str(folder / ".programs")}
-    command = [sys.executable, str(launcher), "ui", *words, "--no-browser", "--port", "0"]
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True,
-    )  # fmt: skip
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **pipes}
+    command = [sys.executable, str(launcher), *words]
+    process = subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
     try:
-        yield _read_start(process)
+        yield process
     finally:
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def ui_server(folder: Path, *words: str) -> Iterator[UiServer]:
+    """``kogine ui WORDS`` in *folder*, on a free port."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with started(folder, "ui", *words, "--no-browser", "--port", "0", **pipes) as process:
+        yield _read_start(process)
 
 
 def _read_start(process: subprocess.Popen[str]) -> UiServer:

@@ -90,7 +90,8 @@ export function localTime(text) {
 
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "";
-  if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 3 : 2)} s`;
+  if (seconds < 0.9995) return `${(1000 * seconds).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
+  if (seconds < 10) return `${seconds.toFixed(2)} s`;
   if (seconds < 120) return `${seconds.toFixed(1)} s`;
   const minutes = Math.floor(seconds / 60), hours = Math.floor(minutes / 60);
   return hours ? `${hours} h ${minutes % 60} min` : `${minutes} min ${Math.floor(seconds % 60)} s`;
