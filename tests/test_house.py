@@ -73,7 +73,7 @@ ROOMS = {
     "kohaku_ast.store": (23, 7770),
     "kohaku_ast.systems": (14, 2950),
     "kohaku_ast.transform": (49, 14260),
-    "kohaku_ast.web": (18, 2310),
+    "kohaku_ast.web": (18, 2320),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 
