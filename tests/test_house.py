@@ -35,7 +35,6 @@ SMALL = {
     "kogine.plugin_commands": "read for help and unknown names, below what plug-ins are listed by",
     "kogine.plugins": "a command",
     "kogine.run": "a command",
-    "kohaku_ast.web.pages": "the table of pages",
     "kohaku_ast.web.app": "an entry point",
     "kohaku_ast.web.answers": "what each file of the web view answers with",
     "kohaku_ast.exports.run_sheet": "what a command and a page show",
