@@ -286,6 +286,8 @@ def _box(trace: Figure, frame: _Frame, count: int) -> Iterator[str]:
         f'M{_n(x - half)} {_n(ys[2])}h{_n(2 * half)}{stems}{ends}">{hint}</path>'
     )
     for place, (value, text) in enumerate(zip(values, trace["text"])):
+        if trace["boxpoints"] != "all" and low <= value <= high:
+            continue
         aside = ((place * 0.618) % 1 - 0.5) * half  # else equal numbers would be one dot
         dot = x + aside, frame.at_y(frame.y.share(value) or 0.0)
         yield _dot(dot, 2.5, f'fill="{colour}" fill-opacity=".8"', _hint(f"{text}: {value:.6g}"))

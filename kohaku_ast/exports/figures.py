@@ -42,6 +42,8 @@ SCALE = ((0.0, "#3b78d8"), (0.25, "#1798a6"), (0.5, "#4fae5b"), (0.75, "#d0a020"
 AXES = ("step", "time")
 """Of curves: the step, or the seconds since the run started."""
 _MOST_TEXT = 60
+_MOST_DOTS = 300
+"""Points beside the boxes of a figure."""
 
 
 # --- curves --------------------------------------------------------------------------------------
@@ -223,7 +225,9 @@ def box(runs: Runs, by: str, metric: str, *, any_status: bool = False) -> Figure
             groups.setdefault(text, []).append((run, number))
     names = sorted(groups, key=lambda text: order_key(firsts[text]))
     colours = COLOURS * (1 + len(names) // len(COLOURS))
-    traces = [_box(name, groups[name], colour) for name, colour in zip(names, colours)]
+    # plotly takes seconds for thousands of them; else those far away are shown alone.
+    points = "all" if sum(map(len, groups.values())) <= _MOST_DOTS else "outliers"
+    traces = [_box(name, groups[name], colour, points) for name, colour in zip(names, colours)]
     axes = {"xaxis": {**_axis(by), "type": "category"}, "yaxis": _axis(heading(metric))}
     return {"data": traces, "layout": _layout(**axes, showlegend=False)}
 
@@ -246,10 +250,12 @@ def best_so_far(runs: Runs, goal: str) -> Figure:
     return {"data": [each, line], "layout": _layout(**axes, showlegend=True)}
 
 
-def _box(name: str, pairs: Sequence[tuple[RunSummary, float]], colour: str) -> dict[str, Any]:
+def _box(
+    name: str, pairs: Sequence[tuple[RunSummary, float]], colour: str, points: str
+) -> dict[str, Any]:
     own = [run for run, _ in pairs]
     return {"type": "box", "name": name, "y": [number for _, number in pairs], "ids": _ids(own),
-            "text": [*map(_name, own)], "boxpoints": "all", "jitter": 0.4, "pointpos": 0,
+            "text": [*map(_name, own)], "boxpoints": points, "jitter": 0.4, "pointpos": 0,
             "marker": {"color": colour, "size": 5}}  # fmt: skip
 
 

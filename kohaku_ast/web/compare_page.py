@@ -65,17 +65,31 @@ def _row(row: Mapping[str, Any], shown: list[str]) -> dict[str, Any]:
 
 
 def choices_of(runs: Runs) -> dict[str, Any]:
-    """What figures of *runs* can show: parameters that differ, metrics, and goals."""
+    """What figures of *runs* can show: parameters that differ, and the one with the fewest values,
+    metrics, and goals.
+    """
     columns = Columns(runs.summaries)
     metrics = [one for one in columns.names("last") if not is_step(one)]
     results = [one for kind in ("returned", "outputs") for one in columns.names(kind)]
     numbers = dict.fromkeys([*metrics, *results])
+    varied = [*varied_params([runs.summaries])]
     return {
-        "varied": [*varied_params([runs.summaries])],
+        "varied": varied,
+        "by": _fewest(runs, varied, columns),
         "metrics": metrics,
         "goals": [f"{what}:{name}" for name in numbers for what in ("min", "max")],
         "goal": default_goal(runs),
     }
+
+
+def _fewest(runs: Runs, names: list[str], columns: Columns) -> str:
+    """The one of *names* with the fewest values: groups of many runs."""
+
+    def count(name: str) -> int:
+        get = columns.getter(name)
+        return len({repr(get(run)) for run in runs.summaries})
+
+    return min(names, key=count, default="")
 
 
 # --- figures -------------------------------------------------------------------------------------
@@ -126,7 +140,10 @@ def _scatter(runs: Runs, given: Mapping[str, str], goal: str) -> Figure:
 
 
 def _box(runs: Runs, given: Mapping[str, str], goal: str) -> Figure:
-    return box(runs, _first(runs, given.get("by", "")), goal)
+    by = given.get("by") or _fewest(
+        runs, [*varied_params([runs.summaries])], Columns(runs.summaries)
+    )
+    return box(runs, _first(runs, by), goal)
 
 
 def _best(runs: Runs, given: Mapping[str, str], goal: str) -> Figure:

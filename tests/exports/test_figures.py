@@ -127,6 +127,25 @@ def test_boxes_are_the_results_of_groups(runs: Runs, files: dict[str, Files]) ->
         assert sorted(trace["y"]) == sorted(one.metrics["loss"]["last"] for one in own)
 
 
+def test_the_points_beside_many_boxes_are_those_far_away(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dots() -> int:
+        return figure_svg(figures.box(runs, "optimizer", "acc"), "boxes").count("<circle")
+
+    assert dots() == 10
+    monkeypatch.setattr(figures, "_MOST_DOTS", 9)
+    assert dots() == 0
+
+
+def test_the_best_so_far(runs: Runs, files: dict[str, Files]) -> None:
+    figure = figures.best_so_far(runs, "max:acc")
+    each, best = figure["data"]
+    assert each["y"] == [files[name].metrics["acc"]["max"] for name in each["ids"]]
+    assert best["y"] == [max(each["y"][: at + 1]) for at in range(10)]
+    assert figure_svg(figure, "best").count("<circle") == 10
+
+
 @pytest.mark.parametrize(
     "values", [[3.0], [1.0, 2.0], [5.0, 1.0, 4.0], [1.0, 9.0, 2.0, 2.5, 7.0, 3.0]]
 )

@@ -6,6 +6,9 @@ import { el } from "./page.js";
 
 let loading = null;
 
+// Begin to load plotly's script: a page that will draw need not wait for its numbers first.
+export function prepare() { plotly().catch(() => {}); }
+
 // The policy of the page refuses styles as texts, not as properties. plotly sets some as attributes.
 function setStylesAsProperties() {
   const set = Element.prototype.setAttribute;

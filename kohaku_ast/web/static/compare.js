@@ -3,7 +3,7 @@
 import {
   address, api, atMost, change, el, frame, given, headings, live, onChange, panel, problem, runAddress,
 } from "./page.js";
-import { chart, draw, drawSvg } from "./chart.js";
+import { chart, draw, drawSvg, prepare } from "./chart.js";
 
 const main = document.getElementById("main");
 const title = el("h1", {}, "Compare");
@@ -56,7 +56,7 @@ function fillControls() {
   fill(controls.goal, found.goals, found.goal, goalText);
   fill(controls.x, found.varied, found.varied[0]);
   fill(controls.colour, ["", ...found.varied], "", (name) => name || "one colour");
-  fill(controls.by, found.varied, found.varied[0]);
+  fill(controls.by, found.varied, found.by);
   controls.smooth.made.value = given("smooth", "0");
   controls.smooth.shown.textContent = given("smooth", "0");
   controls.log.made.checked = given("log") === "1";
@@ -90,7 +90,7 @@ async function show() {
       figure("curves", { metric: metric(), smooth: given("smooth"), log: given("log"), over: given("over") }, found.metrics.length),
       figure("parallel", { goal: given("goal") }, found.goal && found.varied.length),
       figure("scatter", { goal: given("goal"), x: given("x"), colour: given("colour") }, found.goal && found.varied.length),
-      figure("box", { goal: given("goal"), by: given("by") }, found.goal && found.varied.length),
+      figure("box", { goal: given("goal"), by: given("by") || found.by }, found.goal && found.varied.length),
     ]);
   } catch (failure) {
     if (own === turn) error.replaceChildren(problem(failure));
@@ -143,5 +143,6 @@ function build() {
 }
 
 build();
+prepare();
 onChange(show);
 show().then(() => live(atMost(2000, show)));

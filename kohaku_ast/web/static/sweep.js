@@ -58,7 +58,8 @@ function paintHead() {
     facts(), progress());
 }
 
-const ending = () => (sweep.states.failed ? "failed" : "succeeded");
+// The state of a sweep that has ended: the worst one of its runs.
+const ending = () => ["failed", "lost", "interrupted"].find((state) => sweep.states[state]) ?? "succeeded";
 
 function facts() {
   const pairs = [
