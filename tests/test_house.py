@@ -60,7 +60,7 @@ ROOMS = {
     "kohaku_ast.display": (5, 1380),
     "kohaku_ast.engines": (11, 2730),
     "kohaku_ast.executors": (10, 1910),
-    "kohaku_ast.exports": (18, 3470),
+    "kohaku_ast.exports": (18, 3480),
     "kohaku_ast.flow": (28, 7760),
     "kohaku_ast.helpers": (17, 3440),
     "kohaku_ast.imperative": (8, 1890),
@@ -72,7 +72,7 @@ ROOMS = {
     "kohaku_ast.store": (23, 7770),
     "kohaku_ast.systems": (14, 2950),
     "kohaku_ast.transform": (49, 14260),
-    "kohaku_ast.web": (18, 2320),
+    "kohaku_ast.web": (18, 2340),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 
