@@ -5,7 +5,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo browser compiled test corpus cpython libraries daft airflow dask dask-smoke dora dora-smoke ray ray-smoke slurm slurm-smoke trackers exhaustive oldest coverage benchmark lint docs release-check clean
+.PHONY: demo browser pictures compiled test corpus cpython libraries daft airflow dask dask-smoke dora dora-smoke ray ray-smoke slurm slurm-smoke trackers exhaustive oldest coverage benchmark lint docs release-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -85,6 +85,10 @@ browser: compiled
 	$(BIN)/python -m pip install -q $(WEB)
 	$(BIN)/python -m pip install -q --no-deps axe-playwright-python==0.1.8  # for axe-core's script
 	$(BIN)/python -m pytest -q $(MORE) $(call marked,browser)
+
+# The pictures of the docs, taken by these tests; look at the difference before you commit it.
+pictures:
+	KOGINE_ACCEPT=1 $(MAKE) --no-print-directory browser
 
 trackers: compiled
 	$(BIN)/python -m pip install -q 'mlflow-skinny>=2.15' 'sqlalchemy>=2' 'alembic>=1.10' 'tensorboard>=2.15' 'pyarrow>=14' $(MORE)

@@ -167,12 +167,16 @@ class Page:
         """Wait until *text* stands in the first element of *css*."""
         self.wait(lambda: text in self.text(css), f"{text!r} in {css}")
 
-    def picture(self, name: str, *, width: int = 1280, height: int = 900) -> Path:
-        """Keep what is seen now as NAME.png; the artefacts of CI have it."""
+    def picture(self, name: str, *, docs: str = "", width: int = 1280, height: int = 900) -> Path:
+        """Keep what is seen now as NAME.png; the artefacts of CI have it. With KOGINE_ACCEPT=1 it
+        becomes the picture *docs* of the docs.
+        """
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.driver.set_window_size(width, height)
         path = PICTURES / f"{name}.png"
         path.write_bytes(self.driver.get_screenshot_as_png())
+        if docs and os.environ.get("KOGINE_ACCEPT"):
+            shutil.copy(path, ROOT / "docs" / "images" / f"{docs}.png")
         return path
 
     def dark(self, is_dark: bool) -> None:

@@ -27,7 +27,7 @@ def test_what_files_define_is_listed_and_drawn(view: Callable[[str], Page], proj
     words = run_kogine(project, "system", "graph", "robot.py").stdout
     assert page.text("pre.text") == words.strip()
     assert all(f"  {title} (" in words for title in page.script(TITLES))
-    page.picture("system")
+    page.picture("system", docs="ui-system", height=620)
     page.click(f"{LIST} a", "pipeline")
     page.wait(lambda: page.script(TITLES) == ["load", "add", "show"], "the pipeline")
     page.driver.back()

@@ -63,7 +63,7 @@ def test_a_node_is_chosen_in_the_drawing_and_the_back_button_takes_it_back(
     page.wait(
         lambda: "float division by zero" in dict(page.script(PAIRS)).get("error", ""), "error"
     )
-    page.picture("pipeline-node")
+    page.picture("pipeline-node", docs="ui-pipeline", height=740)
     page.driver.back()
     page.wait(lambda: "gives total" in dict(page.script(PAIRS)), "the node before")
     page.driver.back()

@@ -64,14 +64,6 @@ def project_of_its_own(project: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(project, tmp_path / "own <b>project</b>"))
 
 
-def in_docs(picture: Path, name: str) -> None:
-    """With KOGINE_ACCEPT=1 the docs get the *picture*, as *name*."""
-    if os.environ.get("KOGINE_ACCEPT"):
-        docs = Path(__file__).parents[2] / "docs" / "images"
-        docs.mkdir(exist_ok=True)
-        shutil.copy(picture, docs / f"{name}.png")
-
-
 def facts_of(project: Path, name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((project / RUNS / name / "run.json").read_bytes())
     return found
@@ -159,7 +151,7 @@ def test_sweeps_and_states_lead_to_their_runs(page: Page, server: UiServer, proj
     page.picture("sweeps")
     page.open(f"{server.url}?columns=number,status,started,lr,bs,seed,spark:loss,loss,val/acc")
     page.wait(lambda: len(page.all("svg.curve")) == 32, "the curves")
-    in_docs(page.picture("runs-all"), "ui-runs")
+    page.picture("runs-all", docs="ui-runs")
     page.click("#top nav a", "Runs")
     page.click("button.chip", "3 failed")
     page.wait(lambda: len(shown_rows(page)) == 3, "the failed ones")
@@ -208,7 +200,7 @@ def test_the_page_of_a_run_shows_its_record_and_the_command_repeats_it(
     losses = [one["metrics"]["loss"] for one in points if "loss" in one["metrics"]]
     page.wait(lambda: page.all("#curve-1[data-drawn]"), "both curves")
     assert page.script("return [...document.getElementById('curve-0').data[0].y]") == losses
-    in_docs(page.picture("run-curves"), "ui-run")
+    page.picture("run-curves", docs="ui-run")
     page.script(
         "const s = arguments[0]; s.value = 0.9; s.dispatchEvent(new Event('change'))",
         page.find("#smooth"),
