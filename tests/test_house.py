@@ -70,7 +70,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (35, 9500),
     "kohaku_ast.runner": (32, 8500),
     "kohaku_ast.store": (23, 7770),
-    "kohaku_ast.systems": (14, 2950),
+    "kohaku_ast.systems": (14, 2980),
     "kohaku_ast.transform": (49, 14260),
     "kohaku_ast.web": (18, 2340),
 }

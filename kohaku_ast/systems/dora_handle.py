@@ -33,7 +33,15 @@ _TIED = (
 _GRACE = 5.0
 """Seconds that nodes have to end after a stop; then they are killed."""
 _LOOK = 0.5
-"""Seconds between questions to the coordinator, and for the last lines of the log to arrive."""
+"""Seconds between two looks at what goes on, and for the last lines of the log to arrive."""
+_ASK = 10.0
+"""Seconds between questions to the coordinator while nodes run."""
+_GONE = 60.0
+"""Seconds without an answer after which there is no coordinator any more."""
+_REFUSED = "429 Too Many Requests"
+"""A coordinator takes 20 commands a minute from another machine."""
+_TRIES, _PAUSE = 25, 3.0
+"""How often a command is given that it has refused, and the seconds between two tries."""
 _TAIL = 20
 
 
@@ -71,7 +79,7 @@ class DoraHandle(Handle):
         self._dead: dict[str, str] = {}
         self._lines: list[str] = []
         self._other: list[str] = []
-        self._is_stopping = self._is_ended = False
+        self._is_stopping = self._is_ended = self._is_refused = False
         self._flow = f"kogine-{uuid.uuid4().hex[:8]}"
         self._process = self._begin(path)
         self._ended = threading.Event()
@@ -135,6 +143,12 @@ class DoraHandle(Handle):
         done = self._call("start", path, "--detach", "--name", self._flow, *options)
         if done.returncode:
             raise SystemsError(f"dora start failed: {_first_lines(done.stderr or done.stdout)}")
+        return self._following()
+
+    def _following(self) -> subprocess.Popen[bytes]:
+        """What follows the log of the dataflow at the coordinator."""
+        assert self._coordinator is not None
+        options = self._coordinator.options
         return self._started(
             "logs", self._flow, "--all-nodes", "--follow", "--log-format", "json", *options
         )
@@ -154,16 +168,27 @@ class DoraHandle(Handle):
         )
 
     def _call(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self._dora, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            env=self._environment, check=False,
-        )  # fmt: skip
+        for _ in range(_TRIES):
+            done = subprocess.run(
+                [self._dora, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                env=self._environment, check=False,
+            )  # fmt: skip
+            if not done.returncode or _REFUSED not in done.stderr:
+                break
+            time.sleep(_PAUSE)
+        return done
 
     def _read(self) -> None:
         """Read what Dora prints until it ends; stop the other nodes after a failure."""
         try:
             self._read_lines()
             self._process.wait()
+            while self._is_refused:
+                self._is_refused = False
+                time.sleep(_PAUSE)
+                self._process = self._following()
+                self._read_lines()
+                self._process.wait()
             if self._temporary:
                 shutil.rmtree(self._temporary, ignore_errors=True)
         finally:
@@ -184,6 +209,7 @@ class DoraHandle(Handle):
             node, message = entry["node_id"], str(entry["message"])
         except (ValueError, TypeError, KeyError):
             self._other = [*self._other[1 - _TAIL :], line]
+            self._is_refused = self._is_refused or _REFUSED in line
             return
         if message.startswith(REPORT):
             report = json.loads(message.removeprefix(REPORT))
@@ -218,9 +244,16 @@ class DoraHandle(Handle):
 
     def _end_with_flow(self, coordinator: Coordinator) -> None:
         """End what follows the log some time after the dataflow: it would go on for ever."""
-        while self._process.poll() is None:
-            time.sleep(_LOOK)
+        asked = answered = time.monotonic()
+        while not self._ended.wait(_LOOK):
+            is_over = self._nodes.keys() <= {*self._reports, *self._dead}
+            if not is_over and time.monotonic() < asked + _ASK:
+                continue
+            asked = time.monotonic()
             done = self._call("list", "--format", "json", *coordinator.options)
+            if done.returncode and asked < answered + _GONE:
+                continue
+            answered = asked
             rows = [json.loads(one) for one in done.stdout.splitlines() if one.startswith("{")]
             found = [one["status"] for one in rows if one["name"] == self._flow]
             if done.returncode or found != ["Running"]:

@@ -6,19 +6,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from tests.executors.cluster_runs import SECONDS, wait_for
+from tests.executors.second_host import Hosts, two_hosts
 from tests.oracle import on_path
 
 
-def _start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+def _start(folder: Path, *words: str, enter: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "dask", *words, "--no-dashboard"], cwd=folder,
+        [*enter, sys.executable, "-m", "dask", *words, "--no-dashboard"], cwd=folder,
         env={**os.environ, "PYTHONPATH": on_path(), "DASK_LOGGING__DISTRIBUTED": "error"},
         start_new_session=True,
     )  # fmt: skip
@@ -26,14 +27,23 @@ def _start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def dask_cluster(folder: Path) -> Iterator[str]:
-    """``dask://HOST:PORT`` of a scheduler with two workers of one thread each, which end behind."""
+    """``dask://HOST:PORT`` of a scheduler with two workers of one thread each, one of them on a
+    second host where that is permitted; they end behind.
+    """
+    with two_hosts() as hosts:
+        yield from _cluster(folder, hosts)
+
+
+def _cluster(folder: Path, hosts: Hosts) -> Iterator[str]:
     file = folder / "scheduler.json"
     place = ["--scheduler-file", str(file)]
-    own = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
+    own = ["--host", hosts.first, "--port", "0", "--dashboard-address", "127.0.0.1:0"]
     started = [_start(folder, "scheduler", *place, *own)]
     try:
         wait_for(file.exists)
-        started += [_start(folder, "worker", *place, "--nthreads", "1") for _ in range(2)]
+        for host, enter in ((hosts.first, ()), (hosts.second, hosts.enter)):
+            words = ["worker", *place, "--nthreads", "1", "--host", host]
+            started.append(_start(folder, *words, enter=enter))
         distributed: Any = import_module("distributed")
         with distributed.Client(scheduler_file=str(file)) as client:
             client.wait_for_workers(2, timeout=SECONDS)

@@ -18,6 +18,7 @@ import pytest
 
 from kohaku_ast.errors import SystemFailed, SystemsError
 from kohaku_ast.systems import Component, Node, System, Values
+from tests.executors.second_host import Hosts, two_hosts
 from tests.oracle import on_path, run_kogine
 from tests.systems.parts import Count, Fail, Keep, Slow, Twice
 from tests.systems.test_native import check_latest, small
@@ -223,25 +224,30 @@ def free_port() -> int:
 
 
 @contextmanager
-def daemons(folder: Path) -> Iterator[str]:
-    """A coordinator and two daemons, the machines left and right; the coordinator's address."""
+def daemons(folder: Path, hosts: Hosts) -> Iterator[str]:
+    """A coordinator and two daemons, the machines left and right, of which right is the second of
+    *hosts*; the coordinator's address.
+    """
     dora = str(Path(sys.executable).with_name("dora"))
     port, started = free_port(), []
-    to = ["--coordinator-port", str(port)]
+    here = ["--coordinator-port", str(port)]
+    to = ["--coordinator-addr", hosts.first, *here]
 
     def start(name: str, *words: str) -> None:
+        command = [*(hosts.enter if name == "right" else ()), dora, *words]
         with open(folder / f"{name}.log", "wb") as log:
             started.append(
                 subprocess.Popen(
-                    [dora, *words], cwd=folder, stdout=log, stderr=log, start_new_session=True
+                    command, cwd=folder, stdout=log, stderr=log, start_new_session=True
                 )
             )
 
     try:
-        start("coordinator", "coordinator", "--port", str(port), "--store", "memory", "--quiet")
+        words = ["--interface", "0.0.0.0", "--port", str(port), "--store", "memory", "--quiet"]
+        start("coordinator", "coordinator", *words)
         for _ in range(100):
             if (
-                subprocess.run([dora, "list", *to], capture_output=True, check=False).returncode
+                subprocess.run([dora, "list", *here], capture_output=True, check=False).returncode
                 == 0
             ):
                 break
@@ -254,7 +260,7 @@ def daemons(folder: Path) -> Iterator[str]:
             if all("Connected" in (folder / f"{one}.log").read_text() for one in ("left", "right")):
                 break
             time.sleep(0.1)
-        yield f"127.0.0.1:{port}"
+        yield f"{hosts.first}:{port}"
     finally:
         for one in reversed(started):
             one.send_signal(signal.SIGINT)
@@ -268,7 +274,7 @@ def daemons(folder: Path) -> Iterator[str]:
 
 def test_two_daemons_are_two_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with daemons(tmp_path) as address:
+    with two_hosts() as hosts, daemons(tmp_path, hosts) as address:
         keep = Keep(path=tmp_path / "kept")
         system, other = pair(keep)
         other.machine, system.get_node("first").machine = "right", "left"
@@ -286,7 +292,7 @@ def test_two_daemons_are_two_machines(tmp_path: Path, monkeypatch: pytest.Monkey
         slow = Slow(name="slow", value=system.components["count"].outputs["number"], node=other)
         endless = System([*system.components.values(), slow]).launch(engine=f"dora://{address}")
         with pytest.raises(TimeoutError):
-            endless.wait(3)
+            endless.wait(15)  # the coordinator is asked meanwhile, and may refuse to answer
         endless.stop()
         assert endless.wait(60) == "stopped"
         failing, other = pair(Fail(how="kill"))
