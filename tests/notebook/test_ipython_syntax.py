@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from nbconvert import PythonExporter
 
 from kohaku_ast.notebook.ipython_syntax import plain_cell
+from kohaku_ast.notebook.notebook_text import read_notebook
+from tests.notebook.cells import write_notebook
 
 AS_IPYTHON = {
     "a command": "!pip install x",
@@ -42,6 +49,22 @@ AS_IPYTHON = {
 def test_it_is_what_ipython_makes_of_it(cell: str) -> None:
     theirs = TransformerManager().transform_cell(cell)  # type: ignore[no-untyped-call]
     assert plain_cell(cell).text.rstrip("\n") == theirs.rstrip("\n")
+
+
+def lines_of(script: str) -> list[str]:
+    """The lines of *script* without the numbers of cells, and without empty ones."""
+    lines = [re.sub(r"# In\[.*", "# In", line).rstrip() for line in script.split("\n")]
+    return [line for line in lines if line]
+
+
+@pytest.mark.filterwarnings("ignore")  # nbformat and nbconvert warn of each other
+def test_a_notebook_is_the_script_that_nbconvert_makes_of_it(tmp_path: Path) -> None:
+    cells = ["# Title\n\n- *a* list", *AS_IPYTHON.values(), "## End\n\n    code"]
+    write_notebook(tmp_path / "nb.ipynb", *cells)
+    data = (tmp_path / "nb.ipynb").read_bytes()
+    made = nbformat.reads(data.decode(), as_version=4)
+    theirs, _ = PythonExporter().from_notebook_node(made)  # type: ignore[no-untyped-call]
+    assert lines_of(read_notebook(data, "nb.ipynb").text) == lines_of(theirs)
 
 
 @pytest.mark.parametrize(
