@@ -66,12 +66,12 @@ ROOMS = {
     "kohaku_ast.imperative": (8, 1890),
     "kohaku_ast.lsp": (12, 1980),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.notebook": (5, 860),
+    "kohaku_ast.notebook": (5, 900),
     "kohaku_ast.pipeline": (35, 9500),
     "kohaku_ast.runner": (32, 8500),
     "kohaku_ast.store": (23, 7770),
     "kohaku_ast.systems": (14, 2980),
-    "kohaku_ast.transform": (49, 14260),
+    "kohaku_ast.transform": (49, 14300),
     "kohaku_ast.web": (18, 2340),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

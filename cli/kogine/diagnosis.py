@@ -332,7 +332,7 @@ def _show_json(one: Diagnosis) -> int:
 
 def _show_text(one: Diagnosis) -> int:
     settings = f"settings: {len(one.found.listed())}"
-    for line in (f"script: {one.script}", settings, *start_lines(one.found.entrypoint)):
+    for line in (f"script: {one.script}", settings, *start_lines(one.found)):
         print(visible(line))
     if one.libraries:
         listed = ", ".join(f"{name} {version}" for name, version in one.libraries.items())

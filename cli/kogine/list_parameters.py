@@ -17,7 +17,7 @@ from kohaku_ast.transform.find.disk_caches import find_cached
 from kohaku_ast.transform.find.entrypoints import Entrypoint
 from kohaku_ast.transform.find.inspection import Inspection, with_modules
 from kohaku_ast.transform.find.parameters import Parameter
-from kohaku_ast.transform.find.source import plain_newlines
+from kohaku_ast.transform.find.source import Source, plain_newlines
 
 JSON_VERSION = 1
 
@@ -114,7 +114,7 @@ def _show_table(found: Inspection, script: str, everything: bool) -> int:
     hidden = len(found.parameters) - len(listed)
     if hidden:
         print(f"{hidden} more with --all: derived values, imports, functions and the rest")
-    for line in [*module_lines(found), *start_lines(found.entrypoint), *cache_lines(found)]:
+    for line in [*module_lines(found), *start_lines(found), *cache_lines(found)]:
         print(visible(line))
     return 0
 
@@ -133,16 +133,17 @@ def module_lines(found: Inspection) -> list[str]:
 def cache_lines(found: Inspection) -> list[str]:
     """A line for each function whose results on disk an override does not invalidate."""
     return [
-        f"cached on disk: {one.name}() at line {one.line} reads {', '.join(one.reads)}; "
-        "an override of these does not renew its results"
+        f"cached on disk: {one.name}() at {found.source.line_words(one.line)} reads "
+        f"{', '.join(one.reads)}; an override of these does not renew its results"
         for one in find_cached(found.source)
         if one.reads
     ]
 
 
-def start_lines(entry: Entrypoint) -> list[str]:
+def start_lines(found: Inspection) -> list[str]:
     """Lines that say how the script starts."""
-    lines = [f"entrypoint: {_guards_and_calls(entry)}"]
+    entry = found.entrypoint
+    lines = [f"entrypoint: {_guards_and_calls(entry, found.source)}"]
     if entry.marked:
         lines[0] = f"entrypoint: {entry.marked}(), marked with @kohaku_ast.entrypoint"
     if entry.reads_argv:
@@ -150,12 +151,13 @@ def start_lines(entry: Entrypoint) -> list[str]:
     return lines
 
 
-def _guards_and_calls(entry: Entrypoint) -> str:
-    guards = ", ".join(map(str, entry.guards))
-    where = f"guard{'s' * (len(entry.guards) > 1)} at line {guards}"
+def _guards_and_calls(entry: Entrypoint, source: Source) -> str:
+    guards = ", ".join(source.line_words(line).removeprefix("line ") for line in entry.guards)
+    at = "at" if guards.startswith("cell") else "at line"
+    where = f"guard{'s' * (len(entry.guards) > 1)} {at} {guards}"
     if len(entry.guards) == len(entry.calls) == 1:
         return f"{where} calls {entry.calls[0].text}"
-    calls = [f"line {call.line} calls {call.text}" for call in entry.calls]
+    calls = [f"{source.line_words(call.line)} calls {call.text}" for call in entry.calls]
     if entry.guards or calls:
         return "; ".join([where] * bool(entry.guards) + calls)
     return "none, the module runs from top to bottom"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kohaku_ast.errors import BrokenInstallation, SourceError
 from kohaku_ast.frames import hidden
-from kohaku_ast.notebook.notebook_text import place_in, script_data
+from kohaku_ast.notebook.notebook_text import SUFFIX, line_words, place_in, script_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,11 @@ def text_of(path: str) -> bytes:
         return b""
 
 
+def line_words_of(path: str, line: int) -> str:
+    """*line* of the script of the notebook at *path* as messages write it: ``cell 3, line 2``."""
+    return line_words(text_of(path).decode("utf-8", "surrogatepass"), line)
+
+
 def enter(path: str, data: bytes) -> None:
     """Let the script *data* of the notebook at *path* find what a cell finds, as far as its text
     names it: ``get_ipython`` and ``display``, which start a shell of IPython at their first call.
@@ -43,6 +48,7 @@ def enter(path: str, data: bytes) -> None:
     if "%matplotlib" in text or "%pylab" in text:
         # Figures were for the page: here they are not to open windows, which wait for the user.
         os.environ.setdefault("MPLBACKEND", "agg")
+    _show_warnings()
     for name in _NAMES:
         if name in text and not hasattr(builtins, name):
             setattr(builtins, name, _starting(name))
@@ -53,6 +59,29 @@ def show_errors() -> None:
     """Have the errors of notebooks printed with their cells, unless the user prints errors."""
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = print_error
+
+
+def _show_warnings() -> None:
+    """Have warnings name the cells of notebooks, unless the user formats them."""
+    import warnings
+
+    own = warnings.formatwarning
+    if own.__module__ != "warnings":
+        return
+
+    def format_warning(
+        message: Any, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        if filename.lower().endswith(SUFFIX):
+            import linecache
+
+            line = linecache.getline(filename, lineno) if line is None else line
+            text = "".join(linecache.getlines(filename))
+            number, lineno = place_in(text, lineno)
+            filename = f"{filename}, cell {number}"
+        return own(message, category, filename, lineno, line)
+
+    warnings.formatwarning = format_warning
 
 
 def _show_lines(path: str, text: str) -> None:

@@ -189,6 +189,12 @@ def place_in(text: str, line: int) -> tuple[int, int]:
     return number, line - start
 
 
+def line_words(text: str, line: int) -> str:
+    """``cell 3, line 2``: *line* of the script *text* as messages write it."""
+    number, inner = place_in(text, line)
+    return f"cell {number}, line {inner}" if number else f"line {line}"
+
+
 def sections(text: str) -> list[tuple[int, str]]:
     """The lines of a notebook's script at which sections begin, and their titles: headings, and
     the tag ``parameters``. The one heading of the highest level above all code is the title of the

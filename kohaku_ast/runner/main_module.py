@@ -27,6 +27,7 @@ from kohaku_ast.frames import hidden, keep_builtins, plainly, put_traceback, say
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.runner.loaded_modules import hide_shadowed, loaded_by_us, own_modules
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, call_blocked, hear, keep_script_mask, sigmask
+from kohaku_ast.transform import line_words, place
 from kohaku_ast.transform.program.bound_program import load
 
 keep_builtins(globals())
@@ -222,12 +223,12 @@ def unused_messages(prepared: Prepared) -> list[str]:
         messages += given.program.notes + given.program.dead
         file = path.rpartition(_SEPARATOR)[2]
         lost = sorted(given.unused(), key=lambda one: one[1])
-        unused += [(prefix + target, line, file) for target, line in lost]
+        unused += [(prefix + target, line, file, path) for target, line in lost]
         replaced = given.replaced()
         for target, numbers in replaced.items():
-            lines = " or ".join(map(str, numbers))
+            lines = " or ".join(line_words(path, number) for number in numbers)
             messages.append(
-                f"override {prefix + target!r} was replaced: line {lines} of {file} stores another "
+                f"override {prefix + target!r} was replaced: {lines} of {file} stores another "
                 "value there"
             )
         messages += [
@@ -253,13 +254,14 @@ def unused_messages(prepared: Prepared) -> list[str]:
         f"override {one!r} was not used{here}: its module was not imported{child}" for one in late
     ]
     if prepared.failed and len(unused) > 1:
-        listed = ", ".join(f"{target!r} ({file}:{line})" for target, line, file in unused)
+        listed = ", ".join(f"{target!r} ({place(path, line)})" for target, line, _, path in unused)
         return [*messages, f"overrides were not used, since the script failed before: {listed}"]
     return messages + [
-        f"override {target!r} was not used: line {line} of {file} did not run"
+        f"override {target!r} was not used: {line_words(path, line)} of {file} did not run"
         if file == own or not here
-        else f"override {target!r} was not used{here}: line {line} of {file} did not run{child}"
-        for target, line, file in unused
+        else f"override {target!r} was not used{here}: {line_words(path, line)} of {file} did not "
+        f"run{child}"
+        for target, line, file, path in unused
     ]
 
 

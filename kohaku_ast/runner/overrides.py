@@ -9,8 +9,6 @@ the targets below it.
 
 from __future__ import annotations
 
-import os
-
 from kohaku_ast.config.cells import CellMap, is_cell, native
 from kohaku_ast.config.text_values import (
     TextValueError,
@@ -21,6 +19,7 @@ from kohaku_ast.config.text_values import (
     read_every,
 )
 from kohaku_ast.errors import DuplicateTarget, RefusedTarget, UsageError, ValueMismatch
+from kohaku_ast.transform import place
 from kohaku_ast.transform.program.program import Request
 
 TYPE_CHECKING = False
@@ -288,7 +287,7 @@ def _value(one: Override, resolved: ResolvedTarget, filename: str) -> object:
 
         default = f" (default {resolved.default})" if resolved.default else ""
         where = "" if one.origin == "command line" else f" ({one.origin})"
-        line = f"{os.path.basename(filename)}:{resolved.line}"
+        line = place(filename, resolved.line)
         axis = meant_axis(str(one.value), resolved.reading, one.target)
         told = f"{error}{default}{axis}"
         stop = "" if told.endswith("?") else "."

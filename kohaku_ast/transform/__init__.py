@@ -15,3 +15,20 @@ def shared_path() -> list[str]:
     Python has put it in front, unless the path is safe: then the first entry is a library's.
     """
     return sys.path[not is_safe_path() :]
+
+
+def place(path: str, line: int) -> str:
+    """*line* of the file *path* as messages write it: ``train.py:12``, or in a notebook
+    ``nb.ipynb, cell 3, line 2``.
+    """
+    file, words = path.replace("\\", "/").rpartition("/")[2], line_words(path, line)
+    return f"{file}:{line}" if words[:4] == "line" else f"{file}, {words}"
+
+
+def line_words(path: str, line: int) -> str:
+    """``line 12``, or in a notebook ``cell 3, line 2``."""
+    if not path.lower().endswith(".ipynb"):
+        return f"line {line}"
+    from kohaku_ast.notebook.notebook_process import line_words_of  # here: most scripts are none
+
+    return line_words_of(path, line)

@@ -119,6 +119,31 @@ def test_an_error_shows_the_lines_of_its_cell(tmp_path: Path) -> None:
     ).replace("    f(0)\n", "    f(0)\n" + "    ~^^^\n" * (sys.version_info >= (3, 13)))
 
 
+PLACES = {
+    "no parameter": ("lrr=1", "Did you mean 'lr' (cell 2, line 1)?"),
+    "no value": ("steps=a", "nb.ipynb, cell 2, line 2: steps=a: expected int, got 'a'"),
+    "several": ("width=3", "P.width  (class attribute, cell 3, line 2)"),
+    "not used": ("k=5", "override 'k' was not used: cell 3, line 4 of nb.ipynb did not run"),
+    "replaced": (
+        "a=3",
+        "override 'a' was replaced: cell 3, line 5 of nb.ipynb stores another value",
+    ),
+    "a warning": ("lr=1", "nb.ipynb, cell 3:6: UserWarning: odd\n  warnings.warn('odd')\n"),
+}
+
+
+@pytest.mark.parametrize(("word", "message"), PLACES.values(), ids=PLACES.keys())
+def test_messages_name_the_cell_and_its_line(tmp_path: Path, word: str, message: str) -> None:
+    write_notebook(
+        tmp_path / "nb.ipynb",
+        "import warnings",
+        "lr = 0.5\nsteps = 4\na = 1",
+        "class P:\n    width = 1\nif lr > 9:\n    k = 3\nglobals()['a'] = 2\nwarnings.warn('odd')",
+        "class Q:\n    width = 2",
+    )
+    assert message in run_kogine(tmp_path, "run", "nb.ipynb", word).stderr
+
+
 @pytest.mark.parametrize("words", [[], ["x=2"]])
 def test_a_cell_that_is_no_python_is_named(tmp_path: Path, words: list[str]) -> None:
     write_notebook(tmp_path / "nb.ipynb", "x = 1\nprint(x)", "\ny = (")

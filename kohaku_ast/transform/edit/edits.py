@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -178,7 +177,7 @@ def _refuse_added(source: Source, names: tuple[str, ...]) -> None:
     for one in find_definitions(source.tree) if names else []:
         if one.name in names:
             raise RefusedTarget(
-                f"{os.path.basename(source.filename)}:{one.line}: cannot add {one.name!r}: the "
+                f"{source.place(one.line)}: cannot add {one.name!r}: the "
                 f"script defines it. To give it another value, write {one.name}=VALUE."
             )
 
@@ -190,7 +189,7 @@ def _resolve(
         found = module_parameter(source, targets, name) or targets.resolve(name)
         if kind is not True and is_negated(found):
             raise RefusedTarget(
-                f"{source.filename.rpartition('/')[2]}:{found.line}: {name!r} is a flag that gives "
+                f"{source.place(found.line)}: {name!r} is a flag that gives "
                 f"{found.target.lstrip('-')!r} the value False: override {found.target!r}"
             )
         return found
@@ -298,7 +297,9 @@ def _no_call_message(
                 listed = f" It has: {', '.join(own)}." if own else " It takes no keywords."
                 hint = f" Did you mean {found[0]!r}?" if found else listed
                 return f"{source.line_of(call)}: {name}() has no parameter {keyword!r}.{hint}"
-    listed = ", ".join(f"{name} (line {call.lineno})" for name, call in zip(names, calls))
+    listed = ", ".join(
+        f"{name} ({source.line_words(call.lineno)})" for name, call in zip(names, calls)
+    )
     return (
         f"{source.line_of(calls[0])}: several calls could take ({given}): {listed}. "
         "Write the targets in full, e.g. 'NAME(parameter)', or name a function with --entrypoint."
@@ -349,7 +350,7 @@ def _refuse_below_imports(targets: Targets, parameters: Sequence[Parameter | Non
         imported = targets.import_names.get(outer.target, outer.target)
         for inner in parameters:
             if inner and inner.module and inner.target.startswith(f"{imported}."):
-                raise _overlap(f"{targets.file}:{outer.line}", inner.target, outer.target)
+                raise _overlap(targets.place(outer.line), inner.target, outer.target)
 
 
 def extract_guards(tree: ast.Module) -> list[Edit]:

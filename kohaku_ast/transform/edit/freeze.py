@@ -86,7 +86,7 @@ class _Writer:
         return self.literal(target, self.values[target], parameter, line)
 
     def literal(self, target: str, value: object, parameter: Parameter | None, line: int) -> str:
-        where = f" (line {line})" if parameter else ""
+        where = f" ({self.source.line_words(line)})" if parameter else ""
         try:
             text = literal(as_value(value), path_name(self.source.tree, parameter, line))
         except LiteralError as error:
@@ -135,7 +135,7 @@ class _Writer:
         if kind == "dataclass" and "dataclasses.field" in names:
             text = f"{names['dataclasses.field']}(default_factory={factory})"
             return [replace(edit, text=text)]
-        self.refused[f"{edit.target!r} (line {edit.line})"] = (
+        self.refused[f"{edit.target!r} ({self.source.line_words(edit.line)})"] = (
             f"{edit.value} needs a default factory: write it into the script"
         )
         return []
@@ -149,7 +149,9 @@ class _Writer:
             return []  # nothing to set before the call that fills the object
         template = frozen_path(site, parameter.path, self.source.tree)
         if template is None:
-            self.refused.setdefault(f"{parameter.target!r} (line {site.line})", _UNKNOWN_PATH)
+            self.refused.setdefault(
+                f"{parameter.target!r} ({self.source.line_words(site.line)})", _UNKNOWN_PATH
+            )
             return []
         self.refuse_unread(parameter, site)
         value = self.text(parameter.target, False, parameter)
@@ -167,7 +169,7 @@ class _Writer:
         if len(readings) > 1:
             text = given["text"]  # type: ignore[index]
             self.refused.setdefault(
-                f"{parameter.target!r} (line {site.line})",
+                f"{parameter.target!r} ({self.source.line_words(site.line)})",
                 f"only the running script knows the type of the value there, which {text!r} takes: "
                 f"--as-is '{parameter.target}={text}' writes {as_value(given)!r}",
             )

@@ -9,7 +9,6 @@ that share a line are one unit, and so are a header and a block on its line.
 from __future__ import annotations
 
 import ast
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -145,7 +144,7 @@ def _without_libcst(source: Source, unit: Unit, edits: list[Edit], why: str) -> 
             splices.append((end, end, f" = {edit.text}"))
         elif edit.change != "extract":
             raise TransformError(
-                f"{os.path.basename(source.filename)}:{edit.line}: cannot override "
+                f"{source.place(edit.line)}: cannot override "
                 f"{edit.target!r}: libcst, which makes the edit, cannot read this statement "
                 f"({why}). Write the statement in another way, or override something in it."
             )

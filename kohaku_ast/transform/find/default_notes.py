@@ -62,7 +62,7 @@ def repeated_notes(source: Source, overridden: Sequence[Parameter]) -> list[str]
             several, alone = ("pass", "passes") if one.kind == "keyword" else ("store", "stores")
             verb = alone if len(one.later) == 1 else several
             notes.append(
-                f"override {one.target!r} changed line {one.line} of {file} alone: "
+                f"override {one.target!r} changed {source.line_words(one.line)} of {file} alone: "
                 f"{_lines(one.later)} {verb} it, too"
             )
     return notes
@@ -186,9 +186,10 @@ def _stored_notes(script: Source, module: str, targets: list[str]) -> list[str]:
         for one in stored:
             first = one.definitions[0] if one.definitions else None
             if one.target.endswith(ends) and first and not first.arms and not first.looped:
+                where = f"{script.line_words(one.line)} of {script.file}"
                 notes.append(
-                    f"override {f'{module}.{target}'!r} changed the module alone: line {one.line} "
-                    f"of {script.file} stores it, too. Override {one.target!r}"
+                    f"override {f'{module}.{target}'!r} changed the module alone: {where} stores "
+                    f"it, too. Override {one.target!r}"
                 )
     return notes
 

@@ -117,9 +117,10 @@ def stale_notes(source: Source, targets: Collection[str]) -> list[str]:
         for target in targets:
             first = target.partition(".")[0].partition("[")[0].partition("(")[0]
             if first in one.reads or first == one.name:
+                where = source.line_words(one.line)
                 notes.append(
-                    f"override {target!r} is read by {one.name}() (line {one.line}), whose results "
-                    "are cached on disk without it: the result for another value may be returned"
+                    f"override {target!r} is read by {one.name}() ({where}), whose results are "
+                    "cached on disk without it: the result for another value may be returned"
                 )
     return notes
 

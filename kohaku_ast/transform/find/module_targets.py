@@ -205,7 +205,7 @@ def _late(targets: Targets, target: str, first: str) -> Parameter | None:
             else ("a module that is imported by a computed name")
         )
         raise RefusedTarget(
-            f"{targets.file}:{own.line}: cannot override {target!r}: {first!r} is {what}. "
+            f"{targets.place(own.line)}: cannot override {target!r}: {first!r} is {what}. "
             "Write the name of the module itself: configs.base.lr"
         )
     is_computed = (found.computed and found.path_changes) or (found.by_path and own is None)
@@ -238,8 +238,8 @@ def _own_or_module(
     if target not in targets.parameters:
         return other
     raise AmbiguousTarget(
-        f"{targets.file}: {target!r} is in both {own.target!r} (line {own.line}) and the module "
-        f"{name!r} ({path}): import the module under another name"
+        f"{targets.file}: {target!r} is in both {own.target!r} ({targets.line_words(own.line)}) "
+        f"and the module {name!r} ({path}): import the module under another name"
     )
 
 

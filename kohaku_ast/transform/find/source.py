@@ -107,8 +107,21 @@ class Source:
             return ast.parse(self.text, self.filename), noted
 
     def line_of(self, node: ast.AST) -> str:
-        """The place of *node* as messages write it: ``train.py:12``."""
-        return f"{os.path.basename(self.filename)}:{node.lineno}"  # type: ignore[attr-defined]
+        """The place of *node* as messages write it."""
+        return self.place(node.lineno)  # type: ignore[attr-defined]
+
+    def place(self, line: int) -> str:
+        """*line* as messages write it: ``train.py:12``, ``nb.ipynb, cell 3, line 2``."""
+        words = self.line_words(line)
+        return f"{self.file}:{line}" if words[:4] == "line" else f"{self.file}, {words}"
+
+    def line_words(self, line: int) -> str:
+        """``line 12``; of a notebook ``cell 3, line 2``."""
+        if not self.filename.lower().endswith(".ipynb"):
+            return f"line {line}"
+        from kohaku_ast.notebook.notebook_text import line_words  # here: most scripts are none
+
+        return line_words(self.text, line)
 
 
 def parse_text(text: str, filename: str) -> ast.Module:

@@ -57,6 +57,7 @@ class Targets:
 
     def __init__(self, source: Source, parameters: Sequence[Parameter]) -> None:
         self.source = source
+        self.place, self.line_words = source.place, source.line_words
         self.parameters = {one.target: one for one in reversed(parameters)}
         self.by_last: dict[str, list[Parameter]] = {}
         #: Last name -> those that it would mean if no call hid a default.
@@ -140,8 +141,8 @@ class Targets:
         variable = self.parameters.get(target.removeprefix(PREFIX).strip())
         if variable is not None and variable.refused:
             raise RefusedTarget(
-                f"{self.file}:{variable.line}: cannot override {target!r}: the loop has no bound "
-                f"that is a literal number, such as range(100){self.in_head(variable.line)}"
+                f"{self.place(variable.line)}: cannot override {target!r}: the loop has no "
+                f"bound that is a literal number, such as range(100){self.in_head(variable.line)}"
             )
         raise self.unknown_target(target)
 
@@ -221,7 +222,9 @@ class Targets:
 
     def ambiguous(self, target: str, fitting: Sequence[Parameter]) -> AmbiguousTarget:
         """The error for a *target* that several parameters fit."""
-        listed = "".join(f"\n  {one.target}  ({one.kind}, line {one.line})" for one in fitting)
+        listed = "".join(
+            f"\n  {one.target}  ({one.kind}, {self.line_words(one.line)})" for one in fitting
+        )
         return AmbiguousTarget(
             f"{self.file}: {target!r} fits several parameters; write one of them in full:{listed}"
         )
@@ -229,7 +232,7 @@ class Targets:
     def refusal(self, parameter: Parameter) -> RefusedTarget:
         """The error for a parameter that cannot be overridden."""
         return RefusedTarget(
-            f"{self.file}:{parameter.line}: cannot override {parameter.target!r}: "
+            f"{self.place(parameter.line)}: cannot override {parameter.target!r}: "
             f"{parameter.refused}{self.bound_of(parameter.target)}"
         )
 
@@ -310,7 +313,7 @@ class Targets:
         inner = [one for one in self.parameters if one.endswith(f".{last}") and one.count(".") == 1]
         ways = f" or override {inner[0]!r}, which every new one has" if len(inner) == 1 else ""
         raise RefusedTarget(
-            f"{self.file}:{owner.line}: cannot override {target!r}: {owner.target!r} is None, "
+            f"{self.place(owner.line)}: cannot override {target!r}: {owner.target!r} is None, "
             f"which has no {last!r}. Give {owner.target!r} an object in a Python config{ways}."
         )
 
@@ -329,7 +332,7 @@ class Targets:
         ways = [repr(inner)] if inner in self.parameters else []
         ways.append(f"{owner.target!r} as a whole")
         raise RefusedTarget(
-            f"{self.file}:{empty[0].line}: cannot override {target!r}: {owner.target!r} has no "
+            f"{self.place(empty[0].line)}: cannot override {target!r}: {owner.target!r} has no "
             f"value here. Override {' or '.join(ways)}."
         )
 
@@ -415,7 +418,7 @@ class Targets:
             reason = "its keys are not literals"
         if reason:
             raise RefusedTarget(
-                f"{self.file}:{one.line}: cannot override {target!r}: {reason}. "
+                f"{self.place(one.line)}: cannot override {target!r}: {reason}. "
                 f"Override {owner.target!r} as a whole."
             )
 
@@ -425,7 +428,7 @@ class Targets:
         found = near(target, names)
         for last in near(last_name_or(target), list(self.by_last)):
             found += [one.target for one in self.by_last[last] if one.target not in found]
-        hints = [f"{name!r} (line {self.parameters[name].line})" for name in found[:3]]
+        hints = [f"{name!r} ({self.line_words(self.parameters[name].line)})" for name in found[:3]]
         hint = (
             f" Did you mean {' or '.join(hints)}?"
             if hints

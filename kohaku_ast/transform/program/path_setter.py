@@ -13,10 +13,11 @@ import os
 import sys
 from _functools import partial  # type: ignore[import-not-found]  # as in bound_program.py
 from _operator import getitem, itemgetter, setitem
-from os.path import basename, dirname
+from os.path import dirname
 
 from kohaku_ast.errors import KogineError, RefusedTarget, UnknownTarget, ValueMismatch, near
 from kohaku_ast.frames import hidden, keep_builtins, say
+from kohaku_ast.transform import place
 from kohaku_ast.transform.program.program import copier
 
 keep_builtins(globals())
@@ -50,7 +51,7 @@ class PathSetter:
         is what ``read_every`` made of it: what it is for each type.
         """
         self.target, self.path, self.line = resolved.target, resolved.path, line
-        self.place = f"{basename(filename)}:{line}"
+        self.place = place(filename, line)
         self.may_be_replaced = bool(resolved.later)
         self.findings, self.texts = findings, texts
 
