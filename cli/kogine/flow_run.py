@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,11 +17,12 @@ from kogine.script_command import ScriptCommand
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, UsageError, visible
+from kohaku_ast.files import short_path
 from kohaku_ast.flow.failures import Again, Resume, no_resume
 from kohaku_ast.flow.flows import make_flow
 from kohaku_ast.flow.json_report import JsonLines
 from kohaku_ast.flow.report import choose_display, only_json
-from kohaku_ast.flow.run import Observer, ScriptConfigs
+from kohaku_ast.flow.run import Observer, Run, ScriptConfigs
 from kohaku_ast.flow.settings import (
     FlowSettings,
     default_workers,
@@ -32,6 +34,7 @@ from kohaku_ast.flow.settings import (
     workers_here,
 )
 from kohaku_ast.runner.job import IF_POSSIBLE
+from kohaku_ast.store.run_folder import RUNS
 
 if TYPE_CHECKING:
     from kohaku_ast.flow.settings import Mode
@@ -47,6 +50,7 @@ def run_flow(
     """Run all of *works*; the exit status. *again* gives the command that repeats a run."""
     settings = options.settings
     shows = settings.shows_output and not options.is_json
+    again = partial(_repeats, again)
     is_last = sigint.is_silent()  # this process does nothing else
     if is_last:
         sigint.ignore_at_exit()
@@ -73,6 +77,19 @@ def run_flow(
     if unprinted:
         say_unprinted(unprinted[0])
     return flow.summary.exit_status or int(bool(unprinted))
+
+
+def _repeats(again: Again, run: Run) -> str:
+    """The command that *again* gives; if none makes the values, the one that takes them, and a
+    script from standard input, from the record.
+    """
+    command = again(run)
+    if command or run.folder is None:
+        return command
+    verb = "reproduce" if run.work.binder.launch.shown == "<stdin>" else "repeat"
+    words = ["kogine", "runs", verb, run.folder.name]
+    root = short_path(str(run.folder.parent))
+    return shlex.join([*words, *(["--store", root] if root != str(RUNS) else [])])
 
 
 @contextmanager

@@ -154,3 +154,17 @@ def test_a_returned_value_that_cannot_be_sent_fails_no_run_of_the_command_line(
         "-n", "2", "--isolate",
     )  # fmt: skip
     assert searched.status == 0, searched.stderr
+
+
+def test_a_failed_run_whose_values_no_command_makes_names_its_record(folder: Path) -> None:
+    (folder / "bad.py").write_text("kind = None\nprint(kind.depth)\nkind.missing\n")
+    (folder / "gen.py").write_text(
+        "class Kind:\n    depth = 3\ndef config_gen():\n    yield {'kind': Kind()}\n    yield {'kind': Kind}\n"
+    )
+    done = run_kogine(folder, "run", "bad.py", "--config", "gen.py")
+    words = shlex.split(done.stderr.partition("again: ")[2].partition("\n")[0])
+    assert words[:3] == ["kogine", "runs", "repeat"]
+    again = run_kogine(folder, *words[1:])
+    assert (again.status, again.stdout) == (1, "3\n")
+    piped = run_kogine(folder, "run", "-", "--sweep", "x=1,2", stdin="x = 1\nx / 0\n")
+    assert "again: kogine runs reproduce 2" in piped.stderr

@@ -95,9 +95,10 @@ def test_a_data_file_and_a_table(tmp_path: Path) -> None:
         pytest.param(AXES + GENERATOR.format("[Config({}, kwargs={'epochs': 1})]"), id="call of a generator"),
     ],
 )  # fmt: skip
-def test_what_no_command_line_says_has_none(tmp_path: Path, config: str) -> None:
+def test_what_no_command_line_says_is_in_the_record(tmp_path: Path, config: str) -> None:
     (tmp_path / "cfg.py").write_text(config)
-    assert [again for _, again in runs(tmp_path, "run", "train.py", "--config", "cfg.py")] == [""]
+    ((_, again),) = runs(tmp_path, "run", "train.py", "--config", "cfg.py")
+    assert again.startswith("kogine runs repeat 2")
 
 
 def test_a_workflow_of_a_file_has_them_too(tmp_path: Path) -> None:
