@@ -30,6 +30,7 @@ from kohaku_ast.store.values import form_of_text, is_whole, read, written
 from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
 _MOST_NAMED = 10
+_TOO_MUCH = RecursionError, OverflowError  # Infinity is no whole number
 _TABLES = "metadata", "outputs", "metrics", "params", "packages", "environment", "reads", "modules"
 _LISTS = "overrides", "wanted", "files", "artifacts", "attempts", "inputs", "configs"
 STATUSES = ("running", "succeeded", "failed", "interrupted", "pruned", "lost")
@@ -67,7 +68,7 @@ class Record:
             if facts["schema"] > SCHEMA:
                 return None
             return _record(folder, facts)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, *_TOO_MUCH):
             return None  # another program's file, or a damaged one
 
     @property

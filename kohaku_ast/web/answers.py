@@ -25,6 +25,15 @@ async def explain_error(request: Request, error: Exception) -> Response:
     return answer({"error": str(error), "kind": error.slug}, 400)
 
 
+async def report_fault(request: Request, error: Exception) -> Response:
+    """A fault of ours: its traceback goes to the terminal, and the page says so."""
+    import traceback
+
+    traceback.print_exception(error)
+    what = f"{type(error).__name__}: {error}"
+    return answer({"error": f"kogine ui has a fault, of which its terminal has more: {what}"}, 500)
+
+
 async def read_fields(request: Request) -> Mapping[str, Any]:
     """The fields that *request* has sent. Raises UsageError for what is no table of JSON."""
     import json

@@ -19,7 +19,7 @@ from kohaku_ast.web import (
     runs_table,
     sweep_page,
 )
-from kohaku_ast.web.answers import explain_error
+from kohaku_ast.web.answers import explain_error, report_fault
 from kohaku_ast.web.folders import Folders, Recent
 from kohaku_ast.web.security import Access, Guard
 
@@ -44,7 +44,11 @@ def make_app(folders: Folders, access: Access) -> Starlette:
     app = Starlette(
         routes=ROUTES,
         middleware=[Middleware(Guard, access=access)],
-        exception_handlers={KogineError: explain_error, 404: pages.no_page},
+        exception_handlers={
+            KogineError: explain_error,
+            404: pages.no_page,
+            Exception: report_fault,
+        },
     )
     app.state.folders, app.state.recent = folders, Recent()
     app.state.watches = events.Watches()

@@ -8,13 +8,12 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.pipeline.recorded_drawing import draw_record, has_graph, node_words
 from kohaku_ast.store.pipeline_record import PIPELINE, nodes_of
 from kohaku_ast.web.answers import answer
-from kohaku_ast.web.run_page import run_of
+from kohaku_ast.web.run_page import run_of, run_route
 
 _MOST_NODES = 2000
 """Nodes in a table; and, below, in a drawing that a browser can still show."""
@@ -81,4 +80,4 @@ def _cut(text: str) -> str:
     return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…"
 
 
-routes = (Route("/api/pipelines/{id}", show_pipeline),)
+routes = (run_route("/api/pipelines/{id}", show_pipeline),)

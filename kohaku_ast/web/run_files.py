@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.files import open_regular, why_outside
@@ -18,7 +17,7 @@ from kohaku_ast.store.artifacts import objects_of, other_files
 from kohaku_ast.store.record import Record
 from kohaku_ast.store.run_folder import FILES
 from kohaku_ast.web.answers import answer
-from kohaku_ast.web.run_page import run_of
+from kohaku_ast.web.run_page import run_of, run_route
 from kohaku_ast.web.security import INERT
 
 _IMAGES = {
@@ -127,7 +126,7 @@ def _places(record: Record, path: str) -> Iterator[tuple[str, str]]:
 
 
 routes = (
-    Route("/api/runs/{id}/files", list_files),
-    Route("/api/runs/{id}/file", send_file),
-    Route("/api/runs/{id}/preview", preview_file),
+    run_route("/api/runs/{id}/files", list_files),
+    run_route("/api/runs/{id}/file", send_file),
+    run_route("/api/runs/{id}/preview", preview_file),
 )

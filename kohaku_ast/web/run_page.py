@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from kohaku_ast.exports.run_sheet import show_rows
 from kohaku_ast.files import open_regular
 from kohaku_ast.store.pipeline_record import nodes_of
 from kohaku_ast.store.record import Record, param_forms
+from kohaku_ast.store.reproduce import naming_damage
 from kohaku_ast.store.run_diff import environment_of, git_of, kept_text, source_digests
 from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.store.store import Store
@@ -37,14 +38,31 @@ _ELSEWHERE = ("", "params", "metrics", "env", "outputs", "value", "artifacts")
 
 def run_of(request: Request) -> Record:
     """The run that the path of *request* names: a number, an id, ``last``. Raises UsageError."""
-    return store_of(request).find(request.path_params["id"])
+    return _chosen(request)[0]
+
+
+def _chosen(request: Request) -> tuple[Record, RunSummary]:
+    name, runs = request.path_params["id"], every_run(request)
+    found = next((one for one in runs.summaries if one.id == name), None)
+    if found is not None:  # nearly always: no second look at the whole store
+        return runs.record(found), found
+    chosen = store_of(request).select([name])
+    return chosen[0], chosen.summaries[0]
+
+
+def run_route(path: str, show: Callable[[Request], Response]) -> Route:
+    """The route of *show*, about one run; a damaged record is a mistake that can be named."""
+
+    def named(request: Request) -> Response:
+        with naming_damage(run_of(request)):
+            return show(request)
+
+    return Route(path, named)
 
 
 def show_run(request: Request) -> Response:
     """What the record says, apart from the log, the texts and the files."""
-    store = store_of(request)
-    chosen = store.select([request.path_params["id"]])
-    record, run = chosen[0], chosen.summaries[0]
+    record, run = _chosen(request)
     return answer(
         {
             **_head(record, run),
@@ -54,7 +72,7 @@ def show_run(request: Request) -> Response:
             "results": {**run.values("outputs"), **_returned(run)},
             "sheet": _sheet(record, run),
             "environment": {**environment_of(record), **_of_git(record)},
-            "commands": _commands(store, record),
+            "commands": _commands(store_of(request), record),
         }
     )
 
@@ -270,9 +288,9 @@ def _git_state(record: Record) -> str:
 
 
 routes = (
-    Route("/api/runs/{id}", show_run),
-    Route("/api/runs/{id}/log", show_log),
-    Route("/api/runs/{id}/log.txt", send_log),
-    Route("/api/runs/{id}/source", show_source),
-    Route("/api/runs/{id}/diff", show_diff),
+    run_route("/api/runs/{id}", show_run),
+    run_route("/api/runs/{id}/log", show_log),
+    run_route("/api/runs/{id}/log.txt", send_log),
+    run_route("/api/runs/{id}/source", show_source),
+    run_route("/api/runs/{id}/diff", show_diff),
 )

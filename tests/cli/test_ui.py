@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -39,12 +40,17 @@ def test_ctrl_c_ends_it_and_one_folder_may_be_a_store(tmp_path: Path) -> None:
     (tmp_path / "lr.py").write_text("lr = 1\nprint(f'loss: {lr}')\n")
     assert run_kogine(tmp_path, "run", "lr.py", "--record").status == 0
     store = str(tmp_path / ".kogine" / "runs")
+    assert run_kogine(tmp_path, "run", "lr.py", "--record").status == 0
+    record = max(Path(store).glob("2*")) / "run.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "params": {"lr": "x"}}))
     with ui_server(tmp_path, "one", store, "one") as server:
         stores = server.get("/api/stores").json["stores"]
         assert [one["name"] for one in stores] == ["one", tmp_path.name]
         assert server.get("/api/runs").json["of"] == 0
-        (row,) = server.get(f"/api/runs?store={tmp_path.name}").json["rows"]
+        broken, row = server.get(f"/api/runs?store={tmp_path.name}").json["rows"]
         assert server.get("/api/runs?store=other").status == 400
         log = server.get(f"/api/runs/{row['id']}/log?store={tmp_path.name}").json
         assert log["lines"] == ["loss: 1"]
+        damaged = server.get(f"/api/runs/{broken['id']}?store={tmp_path.name}")
+        assert (damaged.status, "is damaged" in damaged.json["error"]) == (400, True)
         assert server.interrupt() in (0, -2)

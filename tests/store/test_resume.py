@@ -168,6 +168,7 @@ def test_values_that_are_no_data_do_not_come_back() -> None:
         pytest.param({"git": "main"}, id="git is text"),
         pytest.param({"error": {"what": 1}}, id="error is another"),
         pytest.param({"schema": 99}, id="of a later version"),
+        pytest.param({"attempt": float("inf")}, id="attempt without an end"),
         pytest.param({"status": "paused"}, id="unknown status"),
         pytest.param(
             {"status": "running", "process": {"pid": 10**30, "start": ""}, "flow": None},
