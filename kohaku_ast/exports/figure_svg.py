@@ -336,10 +336,10 @@ def _upright(x: float, axis: Axis, label: str, top: float, bottom: float) -> Ite
     yield _words(label, x, top - 16, "middle", ' font-weight="600"')
     for value, text in axis.ticks[:: 1 + len(axis.ticks) // 20]:
         y = bottom - (axis.share(value) or 0.0) * (bottom - top)
-        yield f'<path stroke="currentColor" d="M{_n(x)} {_n(y)}h4"/>'
+        yield f'<circle cx="{_n(x)}" cy="{_n(y)}" r="2.5"/>'  # a dash would be a minus
         # Lines pass behind: an outline in the colour of the page keeps it readable.
         halo = ' stroke="Canvas" stroke-width="3" paint-order="stroke" font-size="11"'
-        yield _words(_fit(text, 130), x + 7, y + 4, "start", halo)
+        yield _words(_fit(text, 130), x + 9, y + 4, "start", halo)
 
 
 def _colour_bar(
@@ -352,10 +352,19 @@ def _colour_bar(
         colour = scale_colour(step / (steps - 1), scale)
         yield f'<path fill="{colour}" d="M{_n(x)} {_n(y)}h10v{_n(height + 0.5)}h-10z"/>'
     if with_numbers:
-        numbers = [one for one in marker["color"] if one is not None]
-        yield _words(f"{max(numbers):.4g}", x + 14, top + 10, "start")
-        yield _words(f"{min(numbers):.4g}", x + 14, bottom, "start")
-        yield _words(_fit(title, 88), x - 10, top - 2, "start", ' font-weight="600"')
+        for share, text in _bar_ticks(marker):
+            y = bottom - share * (bottom - top)
+            yield _words(text, x + 14, min(max(y + 4, top + 9), bottom), "start")
+        yield _words(_fit(title, 104), x + 66, top - 2, "end", ' font-weight="600"')
+
+
+def _bar_ticks(marker: Figure) -> list[tuple[float, str]]:
+    """Share and text of each number beside a bar of colours."""
+    bar = marker["colorbar"]
+    if "tickvals" in bar:
+        return [*zip(bar["tickvals"], bar["ticktext"])]
+    numbers = [one for one in marker["color"] if one is not None]
+    return [(1.0, f"{max(numbers):.4g}"), (0.0, f"{min(numbers):.4g}")]
 
 
 # --- legend and words ----------------------------------------------------------------------------

@@ -80,6 +80,8 @@ def curves(
     for run, colour in zip(having, colours):
         curve = curve_of(runs.record(run), metric)
         traces += _lines(run, curve, over, smoothing, colour, most_points)
+    if len(having) > len(COLOURS):
+        traces += _order_bar([get(run) for run in having], goal)
     axes = {"xaxis": _axis("seconds" if over == "time" else "step")}
     axes["yaxis"] = {**_axis(metric), **({"type": "log"} if log_y else {})}
     return {"data": traces, "layout": _layout(**axes, showlegend=1 < len(having) <= len(COLOURS))}
@@ -153,6 +155,22 @@ def _line_colours(numbers: Sequence[Any], is_turned: bool) -> list[str]:
     return [scale_colour(places[at] / (count - 1)) for at in range(count)]
 
 
+def _order_bar(numbers: Sequence[Any], goal: str) -> list[dict[str, Any]]:
+    """A bar that says what the colours of many lines mean: those of the order of *numbers*."""
+    ordered = sorted(one for one in numbers if _is_number(one))
+    if not ordered:
+        return []
+    shares = [0.0, 0.25, 0.5, 0.75, 1.0]
+    texts = [f"{ordered[round(share * (len(ordered) - 1))]:.4g}" for share in shares]
+    bar = {"title": {"text": _plain(goal_words(goal))}, "thickness": 12, "tickvals": shares,
+           "ticktext": texts}  # fmt: skip
+    marker = {"color": [0, 1], "colorscale": SCALE, "showscale": True, "colorbar": bar,
+              "reversescale": goal.startswith("max:")}  # fmt: skip
+    nowhere = {"x": [None, None], "y": [None, None], "text": ["", ""]}
+    hidden = {"showlegend": False, "hoverinfo": "skip"}
+    return [{"type": "scatter", "mode": "markers", "marker": marker, **nowhere, **hidden}]
+
+
 def scale_colour(share: float, scale: Sequence[tuple[float, str]] = SCALE) -> str:
     """The colour at *share*, from 0 to 1, of *scale*."""
     share = min(1.0, max(0.0, share))
@@ -179,7 +197,7 @@ def parallel(
     chosen, results = [run for run, _ in numbered], [number for _, number in numbered]
     names = names or varied_params([chosen])
     dimensions = [_dimension(name, chosen, columns.getter(name)) for name in names]
-    dimensions.append({"label": _plain(heading(goal)), "values": results})
+    dimensions.append({"label": _plain(goal_words(goal)), "values": results})
     line = {"color": results, "colorscale": SCALE, "showscale": True,
             "reversescale": goal.startswith("max:")}  # fmt: skip
     trace = {"type": "parcoords", "dimensions": dimensions, "line": line,
@@ -206,7 +224,7 @@ def scatter(
              "x": values if is_number else [*map(_text, values)], "y": [y for _, y in pairs],
              "text": [*map(_name, own)], "ids": _ids(own)}  # fmt: skip
     kind = ("log" if _spans_decades(values) else "linear") if is_number else "category"
-    axes = {"xaxis": {**_axis(name), "type": kind}, "yaxis": _axis(heading(metric))}
+    axes = {"xaxis": {**_axis(name), "type": kind}, "yaxis": _axis(goal_words(metric))}
     return {"data": [trace], "layout": _layout(**axes, showlegend=False)}
 
 
@@ -228,7 +246,7 @@ def box(runs: Runs, by: str, metric: str, *, any_status: bool = False) -> Figure
     # plotly takes seconds for thousands of them; else those far away are shown alone.
     points = "all" if sum(map(len, groups.values())) <= _MOST_DOTS else "outliers"
     traces = [_box(name, groups[name], colour, points) for name, colour in zip(names, colours)]
-    axes = {"xaxis": {**_axis(by), "type": "category"}, "yaxis": _axis(heading(metric))}
+    axes = {"xaxis": {**_axis(by), "type": "category"}, "yaxis": _axis(goal_words(metric))}
     return {"data": traces, "layout": _layout(**axes, showlegend=False)}
 
 
@@ -246,7 +264,7 @@ def best_so_far(runs: Runs, goal: str) -> Figure:
             "marker": {"size": 7, "color": COLOURS[0], "opacity": 0.6}}  # fmt: skip
     line = {"type": "scatter", "mode": "lines", "name": "best so far", "x": places, "y": best,
             "line": {"color": COLOURS[1], "width": 2, "shape": "hv"}}  # fmt: skip
-    axes = {"xaxis": _axis("finished runs"), "yaxis": _axis(heading(goal))}
+    axes = {"xaxis": _axis("finished runs"), "yaxis": _axis(goal_words(goal))}
     return {"data": [each, line], "layout": _layout(**axes, showlegend=True)}
 
 
@@ -280,6 +298,16 @@ def default_goal(runs: Runs) -> str:
 _VALIDATED = "val|test|eval"
 _LESS = "loss|err|mse|mae|rmse|ppl|perplex|nll|cost|fid"
 _GREATER = "acc|score|f1|auc|reward|return|r2|bleu|rouge|iou|precision|recall|dice|psnr|ssim"
+
+
+def goal_words(name: str) -> str:
+    """*name* for readers: ``least loss`` for ``min:loss``, ``last loss`` for ``min:last:loss``."""
+    goal, _, rest = name.partition(":")
+    if goal not in ("min", "max"):
+        return heading(name)
+    if rest.startswith("last:"):
+        return rest.replace(":", " ", 1)
+    return f"{'least' if goal == 'min' else 'greatest'} {rest}"
 
 
 def _has_number(runs: Runs, name: str, columns: Columns) -> bool:

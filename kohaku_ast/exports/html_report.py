@@ -16,12 +16,21 @@ from kohaku_ast.display.graph_layout import marked_up
 from kohaku_ast.display.text import exact_time, plain_line
 from kohaku_ast.errors import UsageError
 from kohaku_ast.exports.figure_svg import figure_svg
-from kohaku_ast.exports.figures import Figure, box, curves, default_goal, parallel, scatter
+from kohaku_ast.exports.figures import (
+    Figure,
+    box,
+    curves,
+    default_goal,
+    goal_words,
+    parallel,
+    scatter,
+)
 from kohaku_ast.exports.report_page import Page, pairs_table, table
 from kohaku_ast.flow.failures import FailedRuns, recorded_failures
 from kohaku_ast.store.columns import Columns, best_runs, goal_getter, heading, table_cell
 from kohaku_ast.store.compare import varied_params
 from kohaku_ast.store.metrics import is_step
+from kohaku_ast.store.query import MISSING
 from kohaku_ast.store.run_diff import environment_of, git_of
 from kohaku_ast.store.store import Runs
 from kohaku_ast.store.summary import RunSummary
@@ -76,8 +85,7 @@ class _Report:
     @property
     def shown_goal(self) -> str:
         """``least val_loss``."""
-        goal, _, name = self.goal.partition(":")
-        return f"{'least' if goal == 'min' else 'greatest'} {name.removeprefix('last:')}"
+        return goal_words(self.goal)
 
     @cached_property
     def varied(self) -> tuple[str, ...]:
@@ -137,7 +145,8 @@ def _facts(report: _Report) -> Iterator[tuple[str, str]]:
 def _values(report: _Report, name: str) -> str:
     """``3 values``: how many *name* has."""
     get = report.columns.getter(name)
-    return _count(len({repr(get(run)) for run in report.summaries}), "value")
+    values = {repr(value) for value in map(get, report.summaries) if value is not MISSING}
+    return _count(len(values), "value")
 
 
 def _best(report: _Report) -> Iterator[str]:

@@ -53,6 +53,17 @@ def test_curves_are_the_lines_of_metrics_jsonl(runs: Runs, files: dict[str, File
     json.dumps(over_time, allow_nan=False)
 
 
+def test_a_bar_says_what_the_colours_of_many_lines_mean(tmp_path: Any) -> None:
+    root = tmp_path / "store"
+    for number in range(11):
+        folder = make_run(root, number, metrics={"loss": metric(number)}, series="metrics.jsonl")
+        (folder / "metrics.jsonl").write_text('{"time": 0, "step": 1, "metrics": {"loss": 1}}\n')
+    *lines, bar = figures.curves(Store(root).runs()[::-1], "loss", goal="max:loss")["data"]
+    assert bar["marker"]["colorbar"]["ticktext"] == ["0", "2", "5", "8", "10"]
+    assert bar["marker"]["reversescale"] is True
+    assert [lines[0]["line"]["color"], lines[10]["line"]["color"]] == ["#e0502f", "#3b78d8"]
+
+
 def test_a_smooth_curve_is_the_weighted_mean_of_what_came_before() -> None:
     values = [1.0, 5.0, math.nan, 2.0, 4.0]
     found = figures.smoothed(values, 0.6)
@@ -93,7 +104,7 @@ def test_parallel_coordinates_are_the_values_and_the_result(
     figure = figures.parallel(runs, "min:loss")
     (trace,) = figure["data"]
     lr, bs, optimizer, result = trace["dimensions"]
-    assert [one["label"] for one in trace["dimensions"]] == ["lr", "bs", "optimizer", "min:loss"]
+    assert [one["label"] for one in trace["dimensions"]] == ["lr", "bs", "optimizer", "least loss"]
     assert {*trace["ids"]} == {one.id for one in succeeded(files)}
     own = [files[name] for name in trace["ids"]]
     assert lr["values"] == [math.log10(one.params["lr"]) for one in own]

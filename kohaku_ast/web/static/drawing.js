@@ -5,7 +5,7 @@ const TAGS = new Set(["svg", "g", "a", "title", "path", "rect", "text", "circle"
 const ATTRIBUTES = new Set([
   "viewBox", "width", "height", "role", "aria-label", "font-family", "font-size", "font-weight",
   "fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-linejoin",
-  "stroke-dasharray", "stroke-linecap", "paint-order", "d", "x", "y", "rx", "transform", "text-anchor", "data-run",
+  "stroke-dasharray", "stroke-linecap", "paint-order", "cx", "cy", "r", "d", "x", "y", "rx", "transform", "text-anchor", "data-run",
 ]);
 const SVG = "http://www.w3.org/2000/svg";
 
