@@ -146,7 +146,9 @@ def test_kogine_plugins_lists_them_and_what_fails_to_load(site: Path, tmp_path: 
     rival = tmp_path / "rival-2.0.dist-info"
     rival.mkdir()
     (rival / "METADATA").write_text("Metadata-Version: 2.1\nName: rival\nVersion: 2.0\n")
-    (rival / "entry_points.txt").write_text("[kohaku_ast.loggers]\ntextfile = rival:begin\n")
+    (rival / "entry_points.txt").write_text(
+        "[kohaku_ast.loggers]\ntextfile = rival:begin\n[kohaku_ast.engines]\ndora = json:loads\n"
+    )
     done = kogine(
         site, tmp_path, "plugins", "--format", "json",
         PYTHONPATH=os.pathsep.join([on_path(), str(site), str(tmp_path)]),
@@ -160,6 +162,8 @@ def test_kogine_plugins_lists_them_and_what_fails_to_load(site: Path, tmp_path: 
     )
     taken = rows["kohaku_ast.engines", "threaded", "kogine-broken"]["state"]
     assert taken == "not used: kogine has its own 'threaded'"
+    half = rows["kohaku_ast.engines", "dora", "rival"]["state"]
+    assert half == "ready for pipelines; systems have their own 'dora'"
     states = [
         rows["kohaku_ast.loggers", "textfile", one]["state"] for one in ("kogine-sample", "rival")
     ]

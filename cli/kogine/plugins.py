@@ -62,9 +62,14 @@ def _state(one: Plugin) -> str:
         cause = error.__cause__
         return f"cannot be loaded: {type(cause).__name__}: {cause}"
     is_command = kind != "commands" or isinstance(found, click.Command)
-    return "ready" if is_command else f"not used: it is {found!r}, no command of click"
+    if not is_command:
+        return f"not used: it is {found!r}, no command of click"
+    if kind == "engines" and one.name in _names_in(_OF_SYSTEMS):
+        return f"ready for pipelines; systems have their own {one.name!r}"
+    return "ready"
 
 
+_OF_SYSTEMS = "kohaku_ast.systems.engine:ENGINES"
 _OWN = {
     "engines": "kohaku_ast.pipeline.engine:ENGINES",
     "executors": "kohaku_ast.executors.clusters:KINDS",
@@ -77,5 +82,9 @@ _OWN = {
 def _own_names(kind: str) -> set[str]:
     if kind == "commands":
         return {*kogine.places}
-    module, _, attribute = _OWN[kind].partition(":")
+    return _names_in(_OWN[kind])
+
+
+def _names_in(place: str) -> set[str]:
+    module, _, attribute = place.partition(":")
     return {name.lstrip(".") for name in getattr(import_module(module), attribute)}

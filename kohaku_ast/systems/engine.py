@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NODE_VARIABLE = "KOGINE_SYSTEM_NODE"
 """The environment variable of a process that was started for a node: it launches no systems."""
 
-_OURS = {
+ENGINES = {
     "native": "kohaku_ast.systems.native:NativeEngine",
     "dora": "kohaku_ast.systems.dora:DoraEngine",
 }
@@ -162,13 +162,13 @@ def get_engine(engine: str | Engine) -> Engine:
 
 def list_engines() -> list[str]:
     """The names of all engines."""
-    return sorted({*_OURS, *_REGISTERED, *find_plugins("engines")})
+    return sorted({*ENGINES, *_REGISTERED, *find_plugins("engines")})
 
 
 def _made(name: str) -> Any:
     if name in _REGISTERED:
         return _REGISTERED[name]()
-    if name in _OURS:
+    if name in ENGINES:
         return _made_by(name)
     if name.startswith("dora://"):
         return _made_by("dora", name.removeprefix("dora://"))
@@ -179,7 +179,7 @@ def _made(name: str) -> Any:
 
 
 def _made_by(name: str, *arguments: str) -> Any:
-    module, _, attribute = _OURS[name].partition(":")
+    module, _, attribute = ENGINES[name].partition(":")
     return getattr(import_module(module), attribute)(*arguments)
 
 
