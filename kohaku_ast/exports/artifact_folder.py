@@ -7,11 +7,18 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.files import write_atomically
-from kohaku_ast.store.artifacts import artifacts_of, is_same_file, objects_of, restore_file
+from kohaku_ast.store.artifacts import (
+    artifacts_of,
+    is_same_file,
+    mend,
+    objects_of,
+    restore_file,
+)
 from kohaku_ast.store.record import Record
 from kohaku_ast.store.store import Runs
 
@@ -31,6 +38,8 @@ class LaidFile:
     #: None if nobody knows.
     sha256: str | None
     mode: int
+    #: Puts the content into *source* again, if it can be found; whether that was possible.
+    mend: Callable[[], bool] = lambda: False
 
 
 def export_runs(runs: Runs, place: str, force: bool = False) -> str:
@@ -60,7 +69,7 @@ def files_of(
         raise UsageError("artifacts go to a folder: add -o FOLDER")
     records = [*runs]
     found = [one for record in records for one in (*_artifacts(record), *more(record))]
-    missing = [one for one in found if not one.source.is_file()]
+    missing = [one for one in found if not (one.source.is_file() or one.mend())]
     if missing:
         raise UsageError(
             f"{_named(missing)} cannot be written: {len(missing)} objects are missing below "
@@ -86,7 +95,8 @@ def _artifacts(record: Record) -> Iterator[LaidFile]:
     for one in kept:
         if one.sha256 is not None:
             path = f"{record.folder.name}/{one.path}"
-            yield LaidFile(path, objects.path(one.sha256), one.size, one.sha256, one.mode)
+            again = partial(mend, record.folder, record.facts, one)
+            yield LaidFile(path, objects.path(one.sha256), one.size, one.sha256, one.mode, again)
 
 
 def lay_down(
@@ -108,11 +118,13 @@ def lay_down(
     return ", ".join(f"{number} {what}" for what, number in counts.items() if number)
 
 
-def _write(one: LaidFile, place: str) -> None:
+def _write(one: LaidFile, place: str, is_mended: bool = False) -> None:
     try:
         restore_file(str(one.source), _target(one, place), one.sha256, one.mode)
     except ValueError:
-        raise UsageError(f"{one.path!r}: {str(one.source)!r} is damaged") from None
+        if is_mended or not one.mend():
+            raise UsageError(f"{one.path!r}: {str(one.source)!r} is damaged") from None
+        _write(one, place, is_mended=True)
     except OSError as error:
         raise cannot_write(place, error) from error
 

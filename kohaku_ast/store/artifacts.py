@@ -386,6 +386,20 @@ def is_same_file(path: str, size: int, digest: str | None, source: str) -> bool:
         return False
 
 
+def mend(folder: Path, facts: Mapping[str, Any], artifact: Artifact) -> bool:
+    """Keep *artifact* of the run in *folder* once more, from where the run has written it; whether
+    the same content was still there.
+    """
+    place = folder / FILES if artifact.in_files else Path(str(facts["cwd"]))
+    path = str(place / artifact.path)
+    if artifact.sha256 is None or not is_same_file(path, artifact.size, artifact.sha256, ""):
+        return False
+    try:
+        return keep_file(objects_of(folder), path)[0] == artifact.sha256
+    except OSError:
+        return False
+
+
 def other_files(folder: Path, facts: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     """Of the run in *folder*: path and file of what is in the folder for its files and is no
     artifact.

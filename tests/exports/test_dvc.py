@@ -74,6 +74,13 @@ def test_a_missing_and_a_damaged_object_are_told_before_anything_is_written(
     path = Path(copy.find(1).artifacts["model.pt"])
     path.chmod(0o600)
     path.write_text("MODEL 0.1")
+    # What the run has written is there still, and mends it.
+    copy.export(1, "mended", "artifacts")
+    assert [one.read_text() for one in tmp_path.glob("mended/*/model.pt")] == ["model 0.1"]
+    assert path.read_text() == "model 0.1"
+    (copy.find(1).folder / "files" / "model.pt").unlink()
+    path.chmod(0o600)
+    path.write_text("MODEL 0.1")
     with pytest.raises(UsageError, match="is damaged"):
         copy.export(1, "damaged", "artifacts")
     assert not [*tmp_path.glob("damaged/*/model.pt*")]
