@@ -54,9 +54,9 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (53, 10410),
+    "kogine": (54, 10630),
     "kohaku_ast.cache": (12, 3130),
-    "kohaku_ast.config": (25, 6750),
+    "kohaku_ast.config": (25, 6810),
     "kohaku_ast.display": (5, 1380),
     "kohaku_ast.engines": (11, 2730),
     "kohaku_ast.executors": (10, 1910),

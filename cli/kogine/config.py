@@ -137,7 +137,11 @@ def check(command: ScriptCommand) -> Callable[[], int]:
 @click.command(
     cls=_FilesCommand,
     usage="SCRIPT",
-    examples=("kogine config init train.py", "kogine config init train.py --all -o cfg.py"),
+    examples=(
+        "kogine config init train.py",
+        "kogine config init train.py --all -o cfg.py",
+        "kogine config init train.py -i -o cfg.yaml",
+    ),
 )
 @click.argument("files", type=ScriptFile(), nargs=-1)
 @output_options
@@ -147,10 +151,21 @@ def check(command: ScriptCommand) -> Callable[[], int]:
     group="Options",
     help="Also derived names, imports and the rest, commented out.",
 )
+@flag(
+    "-i",
+    "--interactive",
+    "asks",
+    group="Options",
+    help="Ask for each value on the terminal, and check it as it is typed.",
+)
 def init(
-    files: tuple[str, ...], output: str | None, force: bool, everything: bool
+    files: tuple[str, ...], output: str | None, force: bool, everything: bool, asks: bool
 ) -> Callable[[], int]:
     """Write a config to edit, with the values and comments of a script."""
+    if asks:
+        from kogine.config_builder import start_builder
+
+        return start_builder(files[0], output or "", force, everything)
     from kogine.config_write import start_init  # completion does without
 
     return start_init(files[0], Output(output, force), everything)

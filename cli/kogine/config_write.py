@@ -6,31 +6,51 @@ import ast
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from kogine.report import Output
 from kogine.script_command import inspect_script
 
-from kohaku_ast.config.template import config_text, data_text
+from kohaku_ast.config.template import NO_ANSWERS, config_text, data_text
 from kohaku_ast.errors import UsageError, visible
 from kohaku_ast.migrate.migration import Migrated
 from kohaku_ast.runner.launch import split_function
 from kohaku_ast.transform.find.inspection import Inspection
 from kohaku_ast.transform.find.options import find_options
+from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 
 
 def start_init(script: str, output: Output, everything: bool) -> Callable[[], int]:
     """Write the config; the result prints it if there is no file to write. Raises SyntaxError."""
     found = inspect_script(script)
-    name = shlex.quote(output.path) if output.path else "THIS_FILE"
     listed = found.listed(everything)
-    ending = os.path.splitext(output.path or "")[1].lower()
+    return output.deliver(init_text(found, listed, script, output.path), script)
+
+
+def init_text(
+    found: Inspection,
+    listed: Sequence[Parameter],
+    script: str,
+    path: str,
+    answers: Mapping[str, str] = NO_ANSWERS,
+) -> bytes:
+    """The config for *listed* parameters of *script*, in the format of *path*."""
+    form = form_of(path)
+    write = config_text if form == "py" else data_text
+    name = shlex.quote(path) if path else "THIS_FILE"
+    own = _path_from(path, script)
+    return _encoded(write(found, listed, shlex.quote(script), name, own, answers))
+
+
+def form_of(path: str) -> str:
+    """``py``, ``yaml``, ``toml`` or ``json``, by the ending of the config *path*; raises
+    UsageError.
+    """
+    ending = os.path.splitext(path)[1].lower()
     if ending not in ("", ".py", ".toml", *_YAML):
-        raise UsageError(f"--output {output.path}: a config ends in .py, .yaml, .toml or .json")
-    write = data_text if ending in (*_YAML, ".toml") else config_text
-    text = write(found, listed, shlex.quote(script), name, _path_from(output.path, script))
-    return output.deliver(_encoded(text), script)
+        raise UsageError(f"--output {path}: a config ends in .py, .yaml, .toml or .json")
+    return ending[1:].replace("yml", "yaml") or "py"
 
 
 def _path_from(output: str, script: str) -> str:

@@ -6,17 +6,21 @@ import ast
 import json
 import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
+from types import MappingProxyType
 
 from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText, native
 from kohaku_ast.config.config import same
-from kohaku_ast.config.text_values import TextValueError, parse_cell
+from kohaku_ast.config.text_values import MemberName, TextValueError, parse_cell, parse_value
 from kohaku_ast.errors import visible
 from kohaku_ast.transform.edit.value_text import (
+    LiteralError,
     expression,
     imports_of,
     in_brackets,
+    literal,
     names_in,
     why_not_plain,
 )
@@ -28,6 +32,10 @@ from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.source import plain_newlines
 from kohaku_ast.value_types import Reading, core, describe
 
+NO_ANSWERS: Mapping[str, str] = MappingProxyType({})
+_PATHS = {"Path", "PurePath"}
+"""The classes of paths that a config can make."""
+
 
 def config_text(
     inspection: Inspection,
@@ -35,17 +43,32 @@ def config_text(
     script: str,
     name: str = "THIS_FILE",
     path: str = "",
+    answers: Mapping[str, str] = NO_ANSWERS,
 ) -> str:
     """The config file for *parameters* of *script*; its first line calls it *name*. *path* is that
-    of the script from the folder of the file, for editors.
+    of the script from the folder of the file, for editors. *answers* are values in place of the
+    script's: target -> what ``answer_text`` gives.
 
     Parameters without one fixed value are commented out: required options, values that depend on
     others, definitions in branches or with several values.
     """
     imports, lines = config_lines(inspection, parameters)
+    used = {name for text in answers.values() for name in names_in(expression(text))}
+    imports = sorted({*imports, *(f"from pathlib import {one}" for one in used & _PATHS)})
     heading = f"# Values of {script}. Edit, then: kogine run {script} --config {name}"
     own = [f"_script = {quoted(path)}"] if path else []
-    return "\n".join([visible(heading), *own, *imports, *config_rows(lines)]) + "\n"
+    return (
+        "\n".join([visible(heading), *own, *imports, *config_rows(_answered(lines, answers))])
+        + "\n"
+    )
+
+
+def _answered(lines: list[ConfigLine], answers: Mapping[str, str]) -> list[ConfigLine]:
+    """*lines* with the values of *answers*."""
+    return [
+        replace(one, text=answers[one.target], reason="") if one.target in answers else one
+        for one in lines
+    ]
 
 
 def config_lines(
@@ -233,6 +256,7 @@ def data_text(
     script: str,
     name: str,
     path: str = "",
+    answers: Mapping[str, str] = NO_ANSWERS,
 ) -> str:
     """As ``config_text``, in YAML, TOML or JSON by the ending of *name*; JSON has no comments.
 
@@ -244,6 +268,7 @@ def data_text(
         _as_data(one, readings.get(one.target, ("any",)), form)
         for one in config_lines(inspection, parameters)[1]
     ]
+    lines = _answered(lines, answers)
     if form == "json":
         own = [f'  "_script": {data_literal(path, form)}'] if path else []
         rows = [f"  {key_text(one.target, form)}: {one.text}" for one in lines if not one.reason]
@@ -344,3 +369,38 @@ def _cell_of(value: object) -> Cell:
     if isinstance(value, str):
         return CellText(value, is_quoted=True)
     return CellText("null" if value is None else str(value), is_null=value is None)
+
+
+# --- values that are typed -----------------------------------------------------------------------
+
+
+def answer_text(text: str, reading: Reading, form: str) -> str:
+    """The value that *text* is for *reading*, as a config of *form* (``py``, ``yaml``, ``toml`` or
+    ``json``) writes it. Raises TextValueError for one that does not fit, or has no such form.
+    """
+    value = parse_value(text, reading)
+    try:
+        return _in_python(value, reading) if form == "py" else _in_data(value, text, reading, form)
+    except ValueError:
+        name = {"py": "a Python config"}.get(form, form.upper())
+        raise TextValueError(
+            f"{text!r} has no form in {name}: write another kind of file"
+        ) from None
+
+
+def _in_python(value: object, reading: Reading) -> str:
+    # A Python config gives objects; only texts of the other kinds go through the script's calls.
+    if isinstance(value, MemberName) or core(reading)[0] in ("call", "date", "made", "class"):
+        raise LiteralError
+    return literal(value, lambda path: type(path).__name__.removeprefix("Posix"))
+
+
+def _in_data(value: object, text: str, reading: Reading, form: str) -> str:
+    plain: object = value
+    if core(reading)[0] in ("date", "made"):
+        plain = text
+    elif isinstance(value, (MemberName, PurePath)):
+        plain = str(value)
+    if repr(parse_cell(_cell_of(plain), reading)) != repr(value):
+        raise ValueError
+    return data_literal(plain, form)
