@@ -23,7 +23,7 @@ from kohaku_ast.store.columns import (
     order_key,
     without_copies,
 )
-from kohaku_ast.store.compare import varied_params
+from kohaku_ast.store.compare import varied_names
 from kohaku_ast.store.metrics import is_step
 from kohaku_ast.store.query import MISSING
 from kohaku_ast.store.store import Runs
@@ -42,6 +42,8 @@ SCALE = ((0.0, "#3b78d8"), (0.25, "#1798a6"), (0.5, "#4fae5b"), (0.75, "#d0a020"
 AXES = ("step", "time")
 """Of curves: the step, or the seconds since the run started."""
 _MOST_TEXT = 60
+_MOST_AXES = 12
+"""Of parallel coordinates that nobody has chosen."""
 _MOST_DOTS = 300
 """Points beside the boxes of a figure."""
 
@@ -195,7 +197,7 @@ def parallel(
     columns = Columns(runs.summaries)
     numbered = _numbered(runs, goal, columns, any_status)
     chosen, results = [run for run, _ in numbered], [number for _, number in numbered]
-    names = names or varied_params([chosen])
+    names = names or varied_names(chosen)[:_MOST_AXES]
     dimensions = [_dimension(name, chosen, columns.getter(name)) for name in names]
     dimensions.append({"label": _plain(goal_words(goal)), "values": results})
     line = {"color": results, "colorscale": SCALE, "showscale": True,

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from html import unescape
 from typing import Any
 
 from kohaku_ast.display.graph_layout import marked_up
@@ -28,7 +29,7 @@ from kohaku_ast.exports.figures import (
 from kohaku_ast.exports.report_page import Page, pairs_table, table
 from kohaku_ast.flow.failures import FailedRuns, recorded_failures
 from kohaku_ast.store.columns import Columns, best_runs, goal_getter, heading, table_cell
-from kohaku_ast.store.compare import varied_params
+from kohaku_ast.store.compare import varied_names
 from kohaku_ast.store.metrics import is_step
 from kohaku_ast.store.query import MISSING
 from kohaku_ast.store.run_diff import environment_of, git_of
@@ -88,9 +89,9 @@ class _Report:
         return goal_words(self.goal)
 
     @cached_property
-    def varied(self) -> tuple[str, ...]:
+    def varied(self) -> list[str]:
         """The parameters in which the runs differ."""
-        return varied_params([self.summaries])
+        return varied_names(self.summaries)
 
     def result(self, run: RunSummary) -> str:
         """The number of *run* that is compared."""
@@ -205,16 +206,16 @@ def _is_curve(report: _Report, name: str) -> bool:
 
 
 def _parallel(report: _Report) -> Iterator[str]:
-    names = varied_params([report.ranking]) if len(report.ranking) > 1 else ()
-    if names:
-        figure = parallel(report.runs, report.goal, names)
+    if len(report.ranking) > 1 and varied_names(report.ranking):
+        figure = parallel(report.runs, report.goal)
+        *names, _ = (unescape(one["label"]) for one in figure["data"][0]["dimensions"])
         text = f"{', '.join(names)} and the {report.shown_goal} of {_count(len(report.ranking))}"
         yield report.figure(figure, text, 340)
 
 
 def _against(report: _Report) -> Iterator[str]:
     """The result over each parameter: points for numbers, boxes for the few values of others."""
-    names = varied_params([report.ranking]) if len(report.ranking) > 2 else ()
+    names = varied_names(report.ranking) if len(report.ranking) > 2 else []
     yield '<div class="pairs">' if names else ""
     for name in names[:_MOST_AGAINST]:
         get = report.columns.getter(name)

@@ -11,6 +11,7 @@ from typing import Any
 
 from kohaku_ast.errors import UsageError, check_type
 from kohaku_ast.store.columns import (
+    FIELDS,
     Columns,
     Getter,
     cell,
@@ -117,8 +118,6 @@ def _differences(runs: Sequence[RunSummary], root: Path, everything: bool) -> Co
 
 
 def _is_shown(name: str, values: Sequence[Any]) -> bool:
-    from kohaku_ast.store.columns import FIELDS
-
     is_field = name in FIELDS
     return (not is_field or name in _OFTEN) and len(set(map(_exact, values))) > 1
 
@@ -237,3 +236,11 @@ def varied_params(groups: Iterable[Sequence[RunSummary]]) -> tuple[str, ...]:
             if len({_exact(one.get(target, MISSING)) for one in params}) > 1:
                 found[target] = None
     return tuple(found)
+
+
+def varied_names(runs: Sequence[RunSummary]) -> list[str]:
+    """The names of the columns of the parameters that differ between *runs*: ``params.label`` for
+    one that is called as a field.
+    """
+    varied = varied_params([runs])
+    return [f"params.{one}" if one in FIELDS else one for one in varied]

@@ -23,7 +23,7 @@ from kohaku_ast.exports.figures import (
     scatter,
 )
 from kohaku_ast.store.columns import Columns, heading, sort_runs, table_cell
-from kohaku_ast.store.compare import varied_params
+from kohaku_ast.store.compare import varied_names
 from kohaku_ast.store.metrics import is_step
 from kohaku_ast.store.store import Runs
 from kohaku_ast.web.answers import answer, names_in
@@ -72,7 +72,7 @@ def choices_of(runs: Runs) -> dict[str, Any]:
     metrics = [one for one in columns.names("last") if not is_step(one)]
     results = [one for kind in ("returned", "outputs") for one in columns.names(kind)]
     numbers = dict.fromkeys([*metrics, *results])
-    varied = [*varied_params([runs.summaries])]
+    varied = varied_names(runs.summaries)
     return {
         "varied": varied,
         "by": _fewest(runs, varied, columns),
@@ -140,9 +140,7 @@ def _scatter(runs: Runs, given: Mapping[str, str], goal: str) -> Figure:
 
 
 def _box(runs: Runs, given: Mapping[str, str], goal: str) -> Figure:
-    by = given.get("by") or _fewest(
-        runs, [*varied_params([runs.summaries])], Columns(runs.summaries)
-    )
+    by = given.get("by") or _fewest(runs, varied_names(runs.summaries), Columns(runs.summaries))
     return box(runs, _first(runs, by), goal)
 
 
@@ -152,7 +150,7 @@ def _best(runs: Runs, given: Mapping[str, str], goal: str) -> Figure:
 
 def _first(runs: Runs, name: str) -> str:
     """*name*, or the first parameter in which *runs* differ."""
-    varied = varied_params([runs.summaries])
+    varied = varied_names(runs.summaries)
     if not name and not varied:
         raise UsageError("the runs do not differ in a parameter")
     return name or varied[0]

@@ -129,6 +129,21 @@ def test_points_are_values_and_results(runs: Runs, files: dict[str, Files]) -> N
     assert {*texts} == {"sgd", "&lt;script>alert(1)&lt;/script>"}
 
 
+def test_a_parameter_may_be_called_as_a_field(tmp_path: Any) -> None:
+    for number in range(4):
+        label = override("label", f"own {number % 2}")
+        make_run(
+            tmp_path, number, label="theirs", metrics={"loss": metric(number)}, overrides=[label]
+        )
+    runs = Store(tmp_path).runs()[::-1]
+    *_, axis = figures.parallel(runs, "min:loss")["data"][0]["dimensions"][:1]
+    assert (axis["label"], axis["ticktext"]) == ("params.label", ["own 0", "own 1"])
+    runs.report(tmp_path / "r.html")
+    html = (tmp_path / "r.html").read_text()
+    assert "params.label (2 values)" in html
+    assert "least loss by params.label" in html
+
+
 def test_boxes_are_the_results_of_groups(runs: Runs, files: dict[str, Files]) -> None:
     figure = figures.box(runs, "lr", "loss")
     assert [trace["name"] for trace in figure["data"]] == ["0.01", "0.1", "1"]
