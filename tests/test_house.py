@@ -69,7 +69,7 @@ ROOMS = {
     "kohaku_ast.notebook": (5, 900),
     "kohaku_ast.pipeline": (35, 9500),
     "kohaku_ast.runner": (32, 8500),
-    "kohaku_ast.store": (23, 7780),
+    "kohaku_ast.store": (23, 7790),
     "kohaku_ast.systems": (14, 2980),
     "kohaku_ast.transform": (49, 14300),
     "kohaku_ast.web": (18, 2370),
