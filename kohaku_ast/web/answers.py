@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from kohaku_ast.display.text import json_cell
-from kohaku_ast.errors import KogineError, UsageError
+from kohaku_ast.errors import KogineError, UsageError, visible
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,9 +27,11 @@ async def explain_error(request: Request, error: Exception) -> Response:
 
 async def report_fault(request: Request, error: Exception) -> Response:
     """A fault of ours: its traceback goes to the terminal, and the page says so."""
+    import sys
     import traceback
 
-    traceback.print_exception(error)
+    # Texts of records are in it, which may hold what steers a terminal.
+    sys.stderr.write(visible("".join(traceback.format_exception(error))))
     what = f"{type(error).__name__}: {error}"
     return answer({"error": f"kogine ui has a fault, of which its terminal has more: {what}"}, 500)
 

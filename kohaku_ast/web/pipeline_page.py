@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ from starlette.responses import Response
 from kohaku_ast.errors import UsageError
 from kohaku_ast.pipeline.recorded_drawing import draw_record, has_graph, node_words
 from kohaku_ast.store.pipeline_record import PIPELINE, nodes_of
+from kohaku_ast.store.record import Record
 from kohaku_ast.web.answers import answer
 from kohaku_ast.web.run_page import run_of, run_route
 
@@ -28,7 +29,6 @@ def show_pipeline(request: Request) -> Response:
     if record.facts.get("kind") != PIPELINE:
         raise UsageError(f"{record.folder.name} is a run of a script, not of a pipeline")
     nodes = nodes_of(record)
-    is_drawn = len(nodes) <= _MOST_DRAWN
     return answer(
         {
             "id": record.folder.name,
@@ -44,9 +44,18 @@ def show_pipeline(request: Request) -> Response:
             "nodes": [_node(one) for one in nodes[:_MOST_NODES]],
             "nodes_in_all": len(nodes),
             "has_graph": has_graph(record),
-            "svg": draw_record(record, _Address(request)).svg if is_drawn else None,
+            "svg": _drawn(record, nodes, _Address(request)),
         }
     )
+
+
+def _drawn(record: Record, nodes: Sequence[object], link: _Address) -> str | None:
+    """The drawing; None for one that is too large to be looked at."""
+    count = max(len(nodes), len(record.facts[PIPELINE].get("graph") or ()))
+    try:
+        return draw_record(record, link).svg if count <= _MOST_DRAWN else None
+    except RecursionError:
+        return None  # hundreds of pipelines inside of each other
 
 
 class _Address:

@@ -48,7 +48,7 @@ from kohaku_ast import Pipeline, node
 
 @node(output_name="rows")
 def load(n: int = 4) -> list:
-    print("loading", n, "rows <script>alert(1)</script>")
+    print("loading", n, "rows")
     return [n] * n
 
 

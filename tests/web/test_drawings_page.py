@@ -27,7 +27,7 @@ def test_what_files_define_is_listed_and_drawn(view: Callable[[str], Page], proj
     words = run_kogine(project, "system", "graph", "robot.py").stdout
     assert page.text("pre.text") == words.strip()
     assert all(f"  {title} (" in words for title in page.script(TITLES))
-    page.picture("system", docs="ui-system", height=620)
+    page.picture("system", docs="ui-system", height=780)
     page.click(f"{LIST} a", "pipeline")
     page.wait(lambda: page.script(TITLES) == ["load", "add", "show"], "the pipeline")
     page.driver.back()
@@ -52,7 +52,7 @@ def test_the_caches_are_those_of_kogine_cache(
     view: Callable[[str], Page], server: UiServer, project: Path
 ) -> None:
     own = {"KOGINE_CACHE": str(project / ".programs")}
-    run_kogine(project, "run", "fit.py", "lr=0.7", **own)
+    run_kogine(project, "run", "fit.py", "lr=0.7", "--no-record", **own)
     page = view("/cache?sort=key&size=1000")
     listed = json.loads(run_kogine(project, "cache", "ls", "--json", **own).stdout)
     rows = page.table("table[aria-label='Files in the caches']")

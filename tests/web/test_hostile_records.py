@@ -23,7 +23,7 @@ PAGES = (
     "/?columns=number,label,script,note,tags,error,host,metadata.{a},{a},last:{a}", "/?group={a}",
     "/?where={a}", "/?store={a}", "/runs/1", "/runs/1?tab=log", "/runs/1?tab=source",
     "/runs/1?tab=files&file={a}", "/runs/1?tab=environment", "/runs/{a}", "/runs/2?tab=log",
-    "/pipelines/3?node={a}", "/systems?file={a}&name={a}", "/cache?find={a}&why={a}",
+    "/compare?where=&goal={a}", "/compare?runs={a}", "/sweeps/{a}", "/pipelines/3?node={a}", "/systems?file={a}&name={a}", "/cache?find={a}&why={a}",
 )  # fmt: skip
 
 
@@ -71,10 +71,11 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UiServer]:
         nodes=[node],
         pipeline={"name": ATTACK, "items": ATTACK, "graph": graph},
     )
+    make_run(root, 3, kind="pipeline", nodes=[], pipeline={"graph": [ATTACK]})
     (folder / "a.py").write_text(f"# kohaku_ast\nx = Pipeline()  # {SCRIPT}\n")
     (folder / "<img src=x onerror=hacked=1>.py").write_text("# kohaku_ast\nx = System()\n")
     with ui_server(folder) as server:
-        assert server.get("/api/runs").json["of"] == 3  # none counts as damaged
+        assert server.get("/api/runs").json["of"] == 4  # none counts as damaged
         yield server
 
 
@@ -95,8 +96,16 @@ def test_a_page_shows_attacks_as_texts(page: Page, hostile: UiServer, address: s
         == 0
     )
     assert len(page.script("return document.body.innerText")) < 3_000_000
-    noise = ("400 (Bad Request)", "404 (Not Found)")
+    noise = ("400 (Bad Request)", "404 (Not Found)", "500 (Internal Server Error)")
     assert [one for one in page.errors() if not any(text in one for text in noise)] == []
+
+
+def test_a_record_that_no_version_writes_is_named(page: Page, hostile: UiServer) -> None:
+    page.sign_in(hostile)
+    page.open(f"{hostile.url}pipelines/4")
+    assert "kogine ui has a fault, of which its terminal has more: " in page.text(".problem")
+    assert "Traceback" not in page.text("body")
+    page.errors()
 
 
 def test_a_name_that_leads_to_this_machine_gets_nothing(page: Page, server: UiServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ SECRET = "the secret of another folder"
 
 
 @pytest.fixture(scope="module")
-def store(server: UiServer) -> str:
+def store(server: UiServer) -> Iterator[str]:
     """A run of the sweep."""
     rows = server.get("/api/runs?where=status == 'succeeded'".replace(" ", "%20")).json["rows"]
-    return str(rows[0]["id"])
+    name = str(rows[0]["id"])
+    yield name
+    server.ask("POST", f"/api/runs/{name}/note", {"text": ""}, server.signed)
 
 
 @pytest.mark.parametrize(
