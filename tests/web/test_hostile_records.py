@@ -103,7 +103,7 @@ def test_a_page_shows_attacks_as_texts(page: Page, hostile: UiServer, address: s
 def test_a_record_that_no_version_writes_is_named(page: Page, hostile: UiServer) -> None:
     page.sign_in(hostile)
     page.open(f"{hostile.url}pipelines/4")
-    assert "kogine ui has a fault, of which its terminal has more: " in page.text(".problem")
+    assert "is damaged: KeyError: 'name'" in page.text(".problem")
     assert "Traceback" not in page.text("body")
     page.errors()
 
