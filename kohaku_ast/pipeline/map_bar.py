@@ -57,7 +57,7 @@ class MapBar:
 
         self._run, self._items, self._is_wanted = run, items, is_wanted
         self._display: Display | None = None
-        self._painted: object = None
+        self._painted: Any = None
         self._started = time.monotonic()
         self._ticker = Ticker(self._tick, OFTEN if is_wanted else _SHORT)
 
@@ -80,6 +80,9 @@ class MapBar:
     def _tick(self) -> None:
         if not _is_debugged():
             self._show()
+        elif self._display is not None:  # what is typed stays on the screen
+            self._display.show([self._painted], True)
+            self._display = self._painted = None
 
     def _show(self) -> None:
         from kohaku_ast.pipeline.progress_bars import map_display

@@ -138,7 +138,9 @@ def test_ctrl_c_interrupts_the_cell_and_leaves_the_notebook(tmp_path: Path) -> N
     assert not second[2] or "KeyboardInterrupt" in str(second[2])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.exhaustive)]
+)
 def test_a_signal_while_the_kernel_starts_ends_both(tmp_path: Path, number: int) -> None:
     write_notebook(tmp_path / "nb.ipynb", "print('on')")
     process = subprocess.Popen(

@@ -210,7 +210,10 @@ made.map(x=[3, 4], map_over="x")
 """
 
 
-@pytest.mark.parametrize("engine", ["sequential", "threaded", "async"])
+OTHERS = [pytest.param(one, marks=pytest.mark.exhaustive) for one in ("threaded", "async")]
+
+
+@pytest.mark.parametrize("engine", ["sequential", *OTHERS])
 def test_a_map_of_more_than_a_second_shows_a_bar_unless_it_is_not_wanted(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +227,37 @@ def test_a_map_of_more_than_a_second_shows_a_bar_unless_it_is_not_wanted(
     lines = [line.rstrip() for line in program.screen.display if line.strip()]
     assert lines[1].startswith(f"roots  {BAR}  4/4 items  1 failed, ")
     assert lines[:1] + lines[2:] == ["third item", "after", "third item", "after"]
+
+
+@pytest.mark.exhaustive
+def test_a_map_in_ipython_shows_a_bar_and_leaves_a_debugger_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nodes.py").write_text(
+        "import pdb, time\nfrom kohaku_ast import Pipeline, node\n"
+        "slow = Pipeline([node('y')(lambda x: time.sleep(0.4))], name='slow')\n"
+        "def stop(x):\n    time.sleep(1.5)\n    pdb.set_trace()\n    return x\n"
+        "stopped = Pipeline([node('z')(stop)], name='stopped')\n"
+    )
+    for name, value in (("PYTHONPATH", str(ROOT)), ("IPYTHONDIR", str(tmp_path / "ipython"))):
+        monkeypatch.setenv(name, value)
+    words = ["-m", "IPython", "--no-banner", "--simple-prompt", "--colors", "nocolor"]
+    program = Program([sys.executable, *words, "-c", "from nodes import *", "-i"], tmp_path)
+    program.wait_for(lambda text: "In [1]:" in text)
+    program.type(b"done = slow.map(x=range(4), map_over='x')\n")
+    program.wait_for(lambda text: "/4 items  1s" in text)
+    shown = program.wait_for(lambda text: "In [2]:" in text)
+    assert [line for line in shown if line.startswith(f"slow  {BAR}  4/4 items")]
+    program.type(b"done = stopped.map(x=range(4), map_over='x')\n")
+    program.wait_for(lambda text: "stopped  ─" in text and "(Pdb)" in text)
+    program.type(b"p 6 * 7\n")
+    program.wait_for(lambda text: "42" in text)
+    program.type(b"q\n")
+    shown = program.wait_for(lambda text: "In [3]:" in text)
+    at = shown.index("(Pdb) p 6 * 7")
+    assert shown[at + 1 : at + 3] == ["42", "(Pdb) q"]
+    program.type(b"exit\n")
+    program.end()
 
 
 def test_an_input_that_is_called_progress_is_an_input(capfd: pytest.CaptureFixture[str]) -> None:
