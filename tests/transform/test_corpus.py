@@ -82,14 +82,16 @@ def assert_equal(code: CodeType, expected: CodeType) -> None:
 
 
 def compatible(parameters: list[Parameter]) -> list[list[Parameter]]:
-    """Those that can be overridden together: none stands inside another one of its group."""
+    """Those that can be overridden together: none stands inside another one of its group. What a
+    method stores stands inside the method, which no target says.
+    """
     usable = [one for one in parameters if not one.refused]
     targets = {one.target for one in usable}
-    groups: dict[int, list[Parameter]] = {}
+    groups: dict[tuple[bool, int], list[Parameter]] = {}
     for one in usable:
         ends = [at for at, sign in enumerate(one.target) if sign in ".[("]
         depth = sum(one.target[:end] in targets for end in ends)
-        groups.setdefault(depth, []).append(one)
+        groups.setdefault((one.kind == "other", depth), []).append(one)
     return list(groups.values())
 
 
