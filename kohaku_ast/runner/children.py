@@ -227,7 +227,8 @@ def _patch_spawner(patches: Patches, names: dict[str, object], prepared: Prepare
 
         return get_preparation_data
 
-    patches.replace(sys.modules[str(names["__name__"])], "get_preparation_data", make)
+    if "get_preparation_data" in names:  # else the script has a package of this name
+        patches.replace(sys.modules[str(names["__name__"])], "get_preparation_data", make)
 
 
 VARIABLE = "NUMBA_CACHE_DIR"

@@ -140,8 +140,9 @@ def _call(functions: list[_Function]) -> None:
 
 
 def _children() -> list[Any]:
-    multiprocessing = sys.modules.get("multiprocessing")
-    return multiprocessing.active_children() if multiprocessing else []
+    # The script may have a module of this name.
+    active = getattr(sys.modules.get("multiprocessing"), "active_children", None)
+    return active() if active else []
 
 
 def _finalize(before: set[Any]) -> None:

@@ -108,15 +108,19 @@ class Restarts:
 
     def subprocess(self, names: dict[str, Any]) -> None:
         """Watch the module ``subprocess``, with these names."""
+        popen = names.get("Popen")
+        if not hasattr(popen, "_execute_child"):
+            return  # a module of the script's, of this name
         in_sight(_started_scripts)  # before the script can change what it needs
-        self.patches.replace(names["Popen"], "_execute_child", self._watched_method)
-        self.patches.replace(names["Popen"], "communicate", self._watched_input)
+        self.patches.replace(popen, "_execute_child", self._watched_method)
+        self.patches.replace(popen, "communicate", self._watched_input)
 
     def pkgutil(self, _: dict[str, Any]) -> None:
         """Have ``runpy.run_path``, which asks ``pkgutil.read_code`` for the code of a file, run the
         files with overrides with them.
         """
-        self.patches.replace(sys.modules["pkgutil"], "read_code", self._with_overrides)
+        if hasattr(sys.modules["pkgutil"], "read_code"):  # else it is the script's own
+            self.patches.replace(sys.modules["pkgutil"], "read_code", self._with_overrides)
 
     def _with_overrides(self, own: Callable[[Any], object]) -> Callable[[Any], object]:
         if own.__module__ != "pkgutil":

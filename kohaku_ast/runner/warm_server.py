@@ -167,7 +167,9 @@ def preload(
     if shadowed_by([launch.path0], set(sys.modules) - before):
         _start_again(0, descriptors)
     if not is_safe_path():
-        sys.path.insert(0, "")  # where the script's folder comes to stand
+        # Where the script's folder comes to stand. Not "": we import modules until then, and there
+        # may be a `fcntl.py` in the working folder.
+        sys.path.insert(0, os.devnull)
     return Preloaded(_printed(), threads)
 
 

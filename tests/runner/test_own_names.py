@@ -251,3 +251,21 @@ def test_what_unpickles_a_value_does_not_take_modules_of_the_script(
     options = ["--mode", mode, "--no-record"] if mode else []
     got = run_kogine(tmp_path, "run", "script.py", "--config", "cfg.py", *options)
     assert (got.status, got.stdout) == (0, expected.stdout), got.stderr
+
+
+WATCHED = ("subprocess", "multiprocessing", "pkgutil", "fcntl")
+"""Modules of Python that kogine patches for the script, asks at its end, or imports for itself."""
+
+
+def test_a_script_may_have_the_names_of_what_kogine_watches(tmp_path: Path) -> None:
+    for name in WATCHED:
+        (tmp_path / f"{name}.py").write_text("mine = 5\n")
+    shown = ", ".join(f"{name}.mine" for name in WATCHED)
+    script = tmp_path / "s.py"
+    text = f"import {', '.join(WATCHED)}\nn = 1\nprint({shown}, n)\n"
+    script.write_text(text.replace("n = 1", "n = 2"))
+    expected = run_python(tmp_path, "-B", "s.py").stdout
+    script.write_text(text)
+    for mode in ([], ["--mode", "inline"], ["--mode", "warm"], ["--mode", "spawn"]):
+        done = run_kogine(tmp_path, "run", "s.py", "n=2", *mode)
+        assert (done.status, done.stdout) == (0, expected), (mode, done.stderr)
