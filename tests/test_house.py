@@ -64,7 +64,7 @@ ROOMS = {
     "kohaku_ast.flow": (28, 7760),
     "kohaku_ast.helpers": (17, 3440),
     "kohaku_ast.imperative": (8, 1890),
-    "kohaku_ast.lsp": (12, 1980),
+    "kohaku_ast.lsp": (12, 1990),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.notebook": (5, 900),
     "kohaku_ast.pipeline": (35, 9510),

@@ -6,6 +6,7 @@ import ast
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from kohaku_ast.config.config_files import ENDINGS
 from kohaku_ast.config.listed_values import listed_values
@@ -23,8 +24,8 @@ from kohaku_ast.runner.overrides import has_inner
 from kohaku_ast.runner.script import one_line, type_text
 from kohaku_ast.transform.find.parameters import Parameter
 
-MOST = 1000
-"""The number of suggestions: a list of more helps nobody."""
+MOST = 200
+"""The number of suggestions: with more letters there are others."""
 _SEPARATORS = {"yaml": ": ", "toml": " = ", "json": ": ", "py": ": "}
 _SPECIAL = {
     SCRIPT: "the script that this config is for, from the folder of the config",
@@ -66,7 +67,7 @@ def suggestions(config: OpenConfig, cursor: int) -> list[Suggestion]:
         return []
     found = _Suggester(config, place)
     items = found.targets() if place.target is None else found.values(place.target)
-    return list(dict.fromkeys(items))[:MOST]
+    return list(islice(dict.fromkeys(items), MOST))
 
 
 class _Suggester:
@@ -91,11 +92,14 @@ class _Suggester:
             return
         given = self.given(known) if known else set()
         typed = unquoted(self.place.typed).lower()
-        for rank, (name, one) in enumerate(self.named(known) if known else ()):
-            text = self.key(name)
-            is_wanted = one.is_setting or (typed and typed in name.lower())
-            if text and is_wanted and one.target not in given:
-                rank += 0 if one.is_setting else 10_000
+        found = [
+            (one.is_setting, name.lower().startswith(typed), name, one)
+            for name, one in (self.named(known) if known else ())
+            if one.target not in given and _fits(typed, name, one)
+        ]
+        found.sort(key=lambda each: (not each[0], not each[1]))
+        for rank, (_, _, name, one) in enumerate(found):
+            if text := self.key(name):
                 yield self.suggest(name, text, "target", rank=rank, **_described(one))
         if self.place.is_top:
             yield from self.reserved()
@@ -114,7 +118,7 @@ class _Suggester:
         """The parameters with the names by which they can stand here."""
         above, typed = self.place.above, unquoted(self.place.typed)
         for one in known.inspection.parameters:
-            names = [one.short, one.target] if one.short != one.target else [one.target]
+            names = [one.target] if "." in typed else [one.short, one.target]
             for name in names if not one.refused else ():
                 if name.startswith(above) and name != above:
                     yield name[len(above) :], one
@@ -202,6 +206,16 @@ class _Suggester:
                 text = quoted(name) if self.form == "py" else data_literal(name, self.form)
                 plain = self.form == "yaml" and not self.quote
                 yield self.suggest(name, name if plain else text, "file")
+
+
+def _fits(typed: str, name: str, one: Parameter) -> bool:
+    """Whether what is *typed* may become *name*: editors find ``learning_rate`` by ``lrt``. What is
+    no setting has to be meant.
+    """
+    if not one.is_setting:
+        return bool(typed) and typed in name.lower()
+    letters = iter(name.lower())
+    return all(letter in letters for letter in typed)
 
 
 def _in_data(value: object, form: str) -> str:

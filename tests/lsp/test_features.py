@@ -94,6 +94,7 @@ TYPED = {
         ('optimizer = "|"', "adam", 'optimizer = "adam"'),
         ("amp = |", "True", "amp = True"),
         ('_overrides = {"dep|"}', "depth", '_overrides = {"depth": }'),
+        ('_overrides = {"Args.d|"}', "Args.depth", '_overrides = {"Args.depth": }'),
         ('_sweep = {"optimizer": ["sgd", |]}', '"adam"', '_sweep = {"optimizer": ["sgd", "adam"]}'),
         (
             "def config_gen():\n    return Config(am|)",
