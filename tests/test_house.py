@@ -59,7 +59,7 @@ ROOMS = {
     "kohaku_ast.config": (25, 6810),
     "kohaku_ast.display": (5, 1380),
     "kohaku_ast.engines": (11, 2730),
-    "kohaku_ast.executors": (10, 1910),
+    "kohaku_ast.executors": (10, 1920),
     "kohaku_ast.exports": (18, 3540),
     "kohaku_ast.flow": (28, 7760),
     "kohaku_ast.helpers": (17, 3440),

@@ -109,6 +109,9 @@ class SubmititCluster(Cluster):
         self._thread.join()
 
     def _watch(self) -> None:
+        # What submitit starts on this machine inherits it: Ctrl-C is for the flow, which interrupts
+        # the runs; the others would print tracebacks.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         while not self._is_closed.wait(_TICK):
             self._submit_new()
             if self._queue is not None and self._jobs:
@@ -184,6 +187,7 @@ class _Call:
 
     def __call__(self) -> Any:
         files.write_atomically(self.place, str(os.getpid()).encode())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         try:
             return eval(self.text, {"arguments": self.arguments})
         except KeyboardInterrupt:  # submitit would leave no result, and wait for one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import stat
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_ctrl_c_ends_the_runs_as_it_ends_them_here() -> None:
     words = ["run", "train.py", "how=wait", "--repeat", "3", "--on", "slurm-local"]
     flow = start_flow(*words, "--workers", "2")
     wait_for(lambda: len([*Path().glob("begun-*")]) >= 2)
-    flow.send_signal(signal.SIGINT)
+    os.killpg(flow.pid, signal.SIGINT)  # as a terminal does: to the processes of submitit, too
     _, told = flow.communicate(timeout=SECONDS)
     assert "2 interrupted" in told
     assert "Traceback" not in told
