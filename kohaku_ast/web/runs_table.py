@@ -15,7 +15,7 @@ from kohaku_ast.display.text import short_time
 from kohaku_ast.errors import UsageError, did_you_mean
 from kohaku_ast.exports.series import curve_of
 from kohaku_ast.store.columns import FIELDS, Columns, cell, choose_runs, heading, table_names
-from kohaku_ast.store.compare import varied_params
+from kohaku_ast.store.compare import varied_names, varied_params
 from kohaku_ast.store.query import MISSING
 from kohaku_ast.store.store import Runs, read_since
 from kohaku_ast.store.summary import STATISTICS, RunSummary
@@ -29,6 +29,12 @@ _CURVE = "spark:"
 """The start of the name of a column with the curve of a metric."""
 _MOST_POINTS = 60
 """Of a curve in a cell."""
+_MOST_VARIED = 6
+"""Parameters that have a column of their own without being chosen."""
+_MOST_COMPARED = 1000
+"""Runs, the newest ones, in which those are looked for."""
+_MOST_WHOLE = 1e6
+_PARAMS = ("", "params.")
 SWEEPS = "flow"
 """The name by which runs are grouped into sweeps: the runs of one flow."""
 
@@ -91,12 +97,19 @@ class _Table:
             {"name": name, "heading": self.heading(name), "number": _are_numbers(column)}
             for name, column in zip(self.names, [*zip(*values)] or [()] * len(self.names))
         ]
-        shown = [{**row, "cells": [*map(_shown, self.names, row["cells"])]} for row in rows]
+        shown = [{**row, "cells": [*map(self.shown, self.names, row["cells"])]} for row in rows]
         return {"columns": columns, "rows": shown}
 
     def heading(self, name: str) -> str:
         """The heading of a column."""
         return "sweep" if name == SWEEPS and self.names is _OF_SWEEPS else heading(name)
+
+    def shown(self, name: str, value: Any) -> Any:
+        """A cell of the column *name*: a text, or what the page draws."""
+        if isinstance(value, _Drawn):
+            return value
+        text = cell(name, value)
+        return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…"
 
     def made(self, rows: Sequence[Any]) -> Iterator[dict[str, Any]]:
         """What the page has of *rows*: values in ``cells``, and what else it needs."""
@@ -108,11 +121,8 @@ def _are_numbers(values: Sequence[Any]) -> bool:
     return bool(found) and all(type(one) in (int, float) for one in found)
 
 
-def _shown(name: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        return value  # a curve, or states
-    text = cell(name, value)
-    return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…"
+class _Drawn(dict[str, Any]):
+    """A ``curve`` or ``states``, which the page draws: no value of a run, which may be a dict."""
 
 
 def _states(runs: Sequence[RunSummary]) -> dict[str, int]:
@@ -131,6 +141,12 @@ class _RunRows(_Table):
             else columns.getter(name)
             for name in names
         ]
+        self._params = {f"{start}{one}" for one in columns.names("params") for start in _PARAMS}
+
+    def shown(self, name: str, value: Any) -> Any:
+        # 1.0 as the label has it, and the script: a metric is short.
+        is_whole = type(value) is float and value.is_integer() and abs(value) < _MOST_WHOLE
+        return repr(value) if is_whole and name in self._params else super().shown(name, value)
 
     def made(self, rows: Sequence[RunSummary]) -> Iterator[dict[str, Any]]:
         for run in rows:
@@ -144,8 +160,21 @@ def _rows(runs: Runs, names: Sequence[str], every: Sequence[RunSummary]) -> _Tab
     """A row for each of *runs*. Names mean what they mean among *every* run of the store: a column
     stays if no run that fits has it.
     """
-    usual = [one for one in table_names(runs.summaries) if one != "id"]
-    return _RunRows([*names] or usual, runs, Columns([*every, *runs.summaries]))
+    usual = () if names else _usual_names(runs.summaries)
+    return _RunRows([*names, *usual], runs, Columns([*every, *runs.summaries]))
+
+
+def _usual_names(runs: Sequence[RunSummary]) -> list[str]:
+    """The columns that nobody has chosen. Of runs of one script with a few parameters that differ
+    these stand in place of the labels.
+    """
+    names = [one for one in table_names(runs) if one != "id"]
+    is_one = len({one.script for one in runs}) == 1
+    varied = varied_names(runs[:_MOST_COMPARED]) if is_one else []
+    if not 0 < len(varied) <= _MOST_VARIED:
+        return names
+    at = names.index("label")
+    return [*names[:at], *varied, *(one for one in names[at + 1 :] if one not in varied)]
 
 
 def _curve_getter(runs: Runs, name: str, columns: Columns) -> Callable[[RunSummary], Any]:
@@ -154,10 +183,10 @@ def _curve_getter(runs: Runs, name: str, columns: Columns) -> Callable[[RunSumma
     if known and name not in known:
         raise UsageError(f"no run has a metric {name!r}.{did_you_mean(name, known)}")
 
-    def get(run: RunSummary) -> dict[str, Any]:
+    def get(run: RunSummary) -> _Drawn:
         values = curve_of(runs.record(run), name).values
         step = max(1, ceil(len(values) / _MOST_POINTS))
-        return {"curve": [*values[::step], *(values[-1:] if (len(values) - 1) % step else ())]}
+        return _Drawn(curve=[*values[::step], *(values[-1:] if (len(values) - 1) % step else ())])
 
     return get
 
@@ -180,7 +209,7 @@ def _sweep(flow: str, runs: Sequence[RunSummary]) -> dict[str, Any]:
     scripts = ", ".join(dict.fromkeys(one.script for one in runs))
     varied = ", ".join(varied_params([runs]))
     took = _between(first.started, last.ended) if all(one.ended for one in runs) else ""
-    cells = [flow, scripts, first.started, took, len(runs), {"states": _states(runs)}, varied]
+    cells = [flow, scripts, first.started, took, len(runs), _Drawn(states=_states(runs)), varied]
     link = {"sweep": flow} if len(runs) > 1 else {"id": runs[0].id}
     return {**link, "status": first.status, "cells": cells}
 
@@ -235,7 +264,7 @@ def list_columns(request: Request) -> Response:
         "nodes": [f"nodes.{one}" for one in names("nodes")],
         "metadata": names("metadata"),
     }
-    shown = [one for one in table_names(runs.summaries) if one != "id"]
+    shown = _usual_names(runs.summaries)
     return answer({"kinds": {k: v for k, v in found.items() if v}, "shown": shown})
 
 

@@ -37,7 +37,7 @@ def test_ctrl_c_ends_it_and_one_folder_may_be_a_store(tmp_path: Path) -> None:
     pytest.importorskip("uvicorn")
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    (tmp_path / "lr.py").write_text("lr = 1\nprint(f'loss: {lr}')\n")
+    (tmp_path / "lr.py").write_text("lr = 1.0\ncfg = {'curve': 1}\nprint(f'loss: {lr}')\n")
     assert run_kogine(tmp_path, "run", "lr.py", "--record").status == 0
     store = str(tmp_path / ".kogine" / "runs")
     assert run_kogine(tmp_path, "run", "lr.py", "--record").status == 0
@@ -50,7 +50,9 @@ def test_ctrl_c_ends_it_and_one_folder_may_be_a_store(tmp_path: Path) -> None:
         broken, row = server.get(f"/api/runs?store={tmp_path.name}").json["rows"]
         assert server.get("/api/runs?store=other").status == 400
         log = server.get(f"/api/runs/{row['id']}/log?store={tmp_path.name}").json
-        assert log["lines"] == ["loss: 1"]
+        assert log["lines"] == ["loss: 1.0"]
+        cells = server.get(f"/api/runs?store={tmp_path.name}&columns=lr,cfg,loss").json["rows"][1]
+        assert cells["cells"] == ["1.0", "{'curve': 1}", "1"]  # a dict is a value, not a curve
         damaged = server.get(f"/api/runs/{broken['id']}?store={tmp_path.name}")
         assert (damaged.status, "is damaged" in damaged.json["error"]) == (400, True)
         assert server.interrupt() in (0, -2)

@@ -114,7 +114,7 @@ def test_rows_columns_order_and_groups_are_those_of_the_records(
     assert page.find("th[aria-sort=ascending]").text == "loss"
 
     page.click("#choose")
-    for name in ("seed", "min:loss", "spark:loss"):
+    for name in ("bs", "min:loss", "spark:loss"):
         page.click(f"dialog input[value='{name}']")
     page.click("dialog button[type=submit]")
     page.wait(lambda: "min:loss" in page.text("thead"), "the column")
@@ -314,8 +314,8 @@ def test_a_sweep_is_watched_until_it_ends(page: Page, tmp_path: Path) -> None:
         page.script("window.isFirst = true")
         with kogine_in_the_background(tmp_path, *words) as sweep:
             page.wait_for("#main", "3 running")
-            states = {row["label"]: row["status"] for row in page.table("table.grid")}
-            assert states == {f"lr={lr}": "running" for lr in (0.1, 0.7, 0.4)}
+            states = {row["lr"]: row["status"] for row in page.table("table.grid")}
+            assert states == {str(lr): "running" for lr in (0.1, 0.7, 0.4)}
             page.wait_for("table.grid", "0.3")  # the loss of step 3
             page.picture("sweep-running")
             (tmp_path / "go 0.7").write_text("")
