@@ -84,7 +84,7 @@ WEB := 'starlette>=0.40' 'uvicorn>=0.30' 'plotly>=6' 'selenium>=4.20'
 browser: compiled
 	$(BIN)/python -m pip install -q $(WEB)
 	$(BIN)/python -m pip install -q --no-deps axe-playwright-python==0.1.8  # for axe-core's script
-	$(BIN)/python -m pytest -q $(MORE) $(call marked,browser)
+	TABLES_EVERY=$(EVERY) $(BIN)/python -m pytest -q $(MORE) $(call marked,browser)
 
 # The pictures of the docs, taken by these tests; look at the difference before you commit it.
 pictures:

@@ -53,7 +53,7 @@ return [...table.rows].filter((row) => row.offsetParent !== null).map(texts);
 """
 _AXE = """
 const done = arguments[arguments.length - 1];
-axe.run(document, {resultTypes: ["violations"]}).then(
+axe.run(document, {resultTypes: ["violations"], ...(arguments[0] ? {runOnly: arguments[0]} : {})}).then(
   (found) => done(found.violations.map((one) =>
     `${one.id} (${one.impact}): ${one.help}: ` + one.nodes.map((node) => node.html.slice(0, 120)).join(" | "))),
   (error) => done([`axe-core failed: ${error}`]),
@@ -189,11 +189,13 @@ class Page:
         found = self.driver.get_log("browser")
         return [one["message"] for one in found if one["level"] in ("SEVERE", "WARNING")]
 
-    def barriers(self) -> list[str]:
-        """What axe-core finds wrong for people with a screen reader, a keyboard, or weak eyes."""
+    def barriers(self, *rules: str) -> list[str]:
+        """What axe-core finds wrong for people with a screen reader, a keyboard, or weak eyes; by
+        these *rules* alone.
+        """
         if not self.script("return typeof axe === 'object'"):
             self.script(axe_source() + "\nwindow.axe = axe;")
-        return list(self.driver.execute_async_script(_AXE))
+        return list(self.driver.execute_async_script(_AXE, rules or None))
 
 
 def axe_source() -> str:
