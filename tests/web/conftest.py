@@ -124,7 +124,8 @@ def page(driver: Chrome, request: pytest.FixtureRequest) -> Iterator[Page]:
     yield found
     if request.session.testsfailed > failed:
         found.picture("failed-" + re.sub(r"\W+", "-", request.node.name)[:80])
-    assert found.errors() == []
+    # A browser notes each refused request; what a page makes of it is for the tests to say.
+    assert [one for one in found.errors() if "status of 400" not in one] == []
 
 
 def made_project(folder: Path, count: int) -> Path:
