@@ -211,7 +211,9 @@ def interrupt(on: str) -> None:
     wait_for(lambda: len([*Path().glob("begun-*")]) == 2)  # there is room for two
     flow.send_signal(signal.SIGINT)
     _, told = flow.communicate(timeout=SECONDS)
-    assert flow.returncode == -signal.SIGINT, told
+    # By Ray Client Python forgets at its end that it was interrupted, and exits with status 1.
+    statuses = (-signal.SIGINT, 1) if on.startswith("ray://") else (-signal.SIGINT,)
+    assert flow.returncode in statuses, (flow.returncode, told)
     assert "Traceback" not in told
     wait_for(lambda: not processes("task_process", "time.sleep(600)"))
     [found] = facts()
