@@ -165,8 +165,9 @@ def fingerprint(value: object) -> bytes:
 _POSITION_NAMES = {
     "__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__", "__annotations_cache__",
     "__static_attributes__", "_abc_impl",
-    "__slotnames__",  # copyreg writes it when an object of the class is pickled
 }  # fmt: skip
+_WRITTEN_BY_PICKLE = {"__slotnames__"}
+"""copyreg writes it to a class when an object of the class is pickled."""
 _CODE = (
     "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags", "co_code", "co_names",
     "co_varnames", "co_freevars", "co_cellvars", "co_consts",
@@ -195,16 +196,19 @@ def of_code(code: CodeType) -> Iterator[object]:
     yield getattr(code, "co_exceptiontable", b"")
 
 
-def of_class(kind: type) -> Iterator[object]:
-    """Its bases and the names of its body."""
+def of_class(kind: type, is_pickled: bool = False) -> Iterator[object]:
+    """Its bases and the names of its body. For a class without objects in the value it must not
+    matter whether any was pickled before; with *is_pickled* it is written in each process.
+    """
     yield kind.__qualname__
     if _is_installed(kind):
         yield kind.__module__
         return
     yield from (type(kind), kind.__bases__)
     slots = (MemberDescriptorType, GetSetDescriptorType)
+    hidden = _POSITION_NAMES if is_pickled else _POSITION_NAMES | _WRITTEN_BY_PICKLE
     for name, value in sorted(vars(kind).items()):
-        if name not in _POSITION_NAMES and not isinstance(value, slots):
+        if name not in hidden and not isinstance(value, slots):
             yield from (name, value)
 
 
@@ -293,6 +297,8 @@ class _Walk:
         self.highest = _NO_REFERENCE
         #: The ids of known values that refer to an outer one.
         self.open: list[int] = []
+        #: The ids of the classes whose objects were visited.
+        self.pickled: set[int] = set()
 
     def of(self, value: Any) -> bytes:
         kind = type(value)
@@ -350,6 +356,8 @@ class _Walk:
             return self._all("path", (kind.__name__, str(value)))
         if isinstance(value, Enum):
             return self._all("enum", (kind, value.name, value.value))
+        if id(value) in self.pickled:
+            return self._all("type", of_class(value, is_pickled=True))
         for known, parts in _CODE_KINDS.items():
             if isinstance(value, known):
                 return self._all(known.__name__, parts(value))
@@ -364,6 +372,7 @@ class _Walk:
         found = reduce(value) if reduce else value.__reduce_ex__(4)
         if isinstance(found, str):
             return self._all("global", of_global(value, found))
+        self.pickled.add(id(type(value)))
         made, args, state, items, pairs = (*found, *[None] * 5)[:5]
         if isinstance(value, (set, frozenset)) and type(value).__reduce__ in _OF_SETS:
             args = tuple(map(frozenset, args))  # else a list, in the order of this process
