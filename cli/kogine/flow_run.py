@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +16,7 @@ from kogine.script_command import ScriptCommand
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, UsageError, visible
-from kohaku_ast.files import short_path
-from kohaku_ast.flow.failures import Again, Resume, no_resume
+from kohaku_ast.flow.failures import Again, Resume, command_from_record, no_resume
 from kohaku_ast.flow.flows import make_flow
 from kohaku_ast.flow.json_report import JsonLines
 from kohaku_ast.flow.report import choose_display, only_json
@@ -34,7 +32,6 @@ from kohaku_ast.flow.settings import (
     workers_here,
 )
 from kohaku_ast.runner.job import IF_POSSIBLE
-from kohaku_ast.store.run_folder import RUNS
 
 if TYPE_CHECKING:
     from kohaku_ast.flow.settings import Mode
@@ -86,10 +83,8 @@ def _repeats(again: Again, run: Run) -> str:
     command = again(run)
     if command or run.folder is None:
         return command
-    verb = "reproduce" if run.work.binder.launch.shown == "<stdin>" else "repeat"
-    words = ["kogine", "runs", verb, run.folder.name]
-    root = short_path(str(run.folder.parent))
-    return shlex.join([*words, *(["--store", root] if root != str(RUNS) else [])])
+    is_piped = run.work.binder.launch.shown == "<stdin>"
+    return command_from_record(run.folder, "reproduce" if is_piped else "repeat")
 
 
 @contextmanager

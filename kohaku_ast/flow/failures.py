@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kohaku_ast.display.text import plain_line
+from kohaku_ast.files import short_path
 from kohaku_ast.flow.run import Run
-from kohaku_ast.store.run_folder import last_lines
+from kohaku_ast.store.run_folder import RUNS, last_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +61,13 @@ Again = Callable[[Run], str]
 def no_command(run: Run) -> str:
     """For flows that no command line describes."""
     return ""
+
+
+def command_from_record(folder: Path, verb: str = "repeat") -> str:
+    """The command that runs the record in *folder* again, with the values that it has."""
+    root = short_path(str(folder.parent))
+    store = ["--store", root] if root != str(RUNS) else []
+    return shlex.join(["kogine", "runs", verb, folder.name, *store])
 
 
 Resume = Callable[[object], str]

@@ -20,6 +20,7 @@ from kohaku_ast.flow.failures import (
     FailedRuns,
     FailureSummary,
     Resume,
+    command_from_record,
     error_line,
     no_command,
     no_resume,
@@ -99,6 +100,8 @@ class Report(Observer):
         self._repeats = repeats or Repeats()
         self._seed: object = None
         self._shortened: list[str] = []
+        #: The command for the first failed run that has both a command line and a record.
+        self._from_record = ""
 
     def on_end(self, run: Run) -> None:
         """Keep a failure, and a log or metrics that are not whole, for the end."""
@@ -114,6 +117,14 @@ class Report(Observer):
         self._seed = run.config.metadata.get("sweep_seed", self._seed)
         if run.state == FAILED:
             self._failures.add(run)
+            self._name_record(run)
+
+    def _name_record(self, run: Run) -> None:
+        again = next(iter(self._failures.groups.values())).again
+        if run.folder is None or self._from_record or not again.startswith("kogine run "):
+            return  # no flow of a command line, or the command is one for the record already
+        command = command_from_record(run.folder)
+        self._from_record = f"with other values: {command} TARGET=VALUE"
 
     def on_finish(self, summary: Summary) -> None:
         """Print failures, seed and Summary."""
@@ -125,6 +136,7 @@ class Report(Observer):
             self._out.print(*_lines(failure))
         others = self._failures.others
         self._out.print(f"failed ... and {others} more, with other errors" if others else "")
+        self._out.print(self._from_record)
         self._out.print(*self._repeats.lines())
         more = len(self._shortened) - _MOST_SHORTENED
         self._out.print(*self._shortened[:_MOST_SHORTENED])

@@ -53,6 +53,11 @@ def test_a_line_for_each_change_and_the_failures_once(folder: Path) -> None:
     assert "  log: .kogine/runs/" in done.stderr
     assert "  again: kogine run train.py n=" in done.stderr
     assert lines[-1].startswith("4 runs: 2 succeeded, 2 failed in ")
+    *_, words = [
+        line for line in lines if line.startswith("with other values: kogine runs repeat ")
+    ]
+    repeat = words.removeprefix("with other values: kogine ").replace("TARGET=VALUE", "n=1")
+    assert run_kogine(folder, *repeat.split()).status == 0
 
 
 def test_numbers_may_be_left_alone(folder: Path) -> None:
