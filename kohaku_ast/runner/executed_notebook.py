@@ -79,7 +79,14 @@ class ExecutedNotebook(Launch):
         from kohaku_ast.notebook.notebook_process import show_errors
 
         show_errors()
-        execute(self.edited, os.path.dirname(self.filename), _final(self.output))
+        try:
+            execute(self.edited, os.path.dirname(self.filename), _final(self.output))
+            return
+        except KeyboardInterrupt:
+            pass
+        # Cells run in the kernel: the frames of the first one are of libraries, and as its context
+        # they would be printed.
+        raise KeyboardInterrupt
 
 
 def _final(output: str) -> str:

@@ -138,6 +138,27 @@ def test_ctrl_c_interrupts_the_cell_and_leaves_the_notebook(tmp_path: Path) -> N
     assert not second[2] or "KeyboardInterrupt" in str(second[2])
 
 
+def test_a_signal_before_the_kernel_starts_prints_no_frames_of_libraries(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "nb.ipynb", "print('on')")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import os, signal, tempfile\n"
+        "made = tempfile.mkdtemp\n"
+        "def mkdtemp(suffix=None, prefix=None, dir=None):\n"
+        "    if prefix == 'kogine-' and os.path.exists('out.ipynb'):\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    return made(suffix, prefix, dir)\n"
+        "tempfile.mkdtemp = mkdtemp\n"
+    )
+    paths = [str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-m", "kogine", "run", "nb.ipynb", "-o", "out.ipynb"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=600, start_new_session=True,
+        env={**os.environ, **kernel_variables(tmp_path), "PYTHONPATH": os.pathsep.join(paths)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.exhaustive)]
 )
