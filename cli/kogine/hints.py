@@ -26,7 +26,7 @@ _GROUPS = {
     "system": ("graph", "compile"),
     "runs": (
         "ls", "show", "logs", "best", "compare", "diff", "export", "repeat", "reproduce", "tag",
-        "note", "rm", "restore", "gc", "stop", "reindex", "verify", "watch",
+        "note", "rm", "restore", "gc", "stop", "reindex", "report", "verify", "watch",
     ),
     "cache": ("ls", "why", "rm", "gc", "verify"),
 }  # fmt: skip

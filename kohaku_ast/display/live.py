@@ -274,6 +274,15 @@ class Ticker(threading.Thread):
         self._paint, self._first = show, first
         self._over = threading.Event()
 
+    def start(self) -> None:
+        """Start painting. If the system gives no more threads, nothing is painted: what runs must
+        not fail because of its display.
+        """
+        try:
+            super().start()
+        except RuntimeError:
+            self._over.set()
+
     def run(self) -> None:
         """Paint, until ``stop``."""
         seconds = self._first
@@ -285,7 +294,8 @@ class Ticker(threading.Thread):
     def stop(self) -> None:
         """Stop painting: nothing is painted after this call."""
         self._over.set()
-        self.join()
+        if self.ident is not None:
+            self.join()
 
 
 _STYLES = {

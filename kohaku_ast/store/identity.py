@@ -287,6 +287,16 @@ class _Fingerprinted(NamedTuple):
     cycle: frozenset[int]
 
 
+class _ClassOfObject(NamedTuple):
+    """In place of the class of an object among the parts that pickle stores."""
+
+    kind: type
+
+
+_NEW_OBJECT = (copyreg.__newobj__, copyreg.__newobj_ex__)  # type: ignore[attr-defined]
+"""What calls the class of an object, its first argument."""
+
+
 class _Walk:
     """The computation of one fingerprint."""
 
@@ -297,8 +307,10 @@ class _Walk:
         self.highest = _NO_REFERENCE
         #: The ids of known values that refer to an outer one.
         self.open: list[int] = []
-        #: The ids of the classes whose objects were visited.
+        #: The ids of the classes that are visited as those of objects.
         self.pickled: set[int] = set()
+        #: Such classes and their fingerprints, by their ids.
+        self.classes: dict[int, tuple[type, bytes]] = {}
 
     def of(self, value: Any) -> bytes:
         kind = type(value)
@@ -310,7 +322,28 @@ class _Walk:
             return _joined("str", [value.encode("utf-8", "surrogatepass")])
         if kind is bytes:
             return _joined("bytes", [value])
+        if kind is _ClassOfObject:
+            return self._of_class(value.kind)
         return self._of_container(value)
+
+    def _of_class(self, kind: type) -> bytes:
+        """The fingerprint of *kind* as the class of an object. It has an entry of its own, so that
+        it does not matter whether *kind* stands elsewhere in the value, too.
+        """
+        if id(kind) in self.classes:
+            return self.classes[id(kind)][1]
+        if id(kind) in self.above:
+            return self._of_container(kind)
+        alone = self.known.pop(id(kind), None)
+        self.pickled.add(id(kind))
+        made = self._of_container(kind)
+        self.pickled.discard(id(kind))
+        found = self.known.pop(id(kind))
+        if found.highest == _NO_REFERENCE:
+            self.classes[id(kind)] = kind, made
+        if alone is not None:
+            self.known[id(kind)] = alone
+        return made
 
     def _of_container(self, value: object) -> bytes:
         """The fingerprint of a value that may contain itself."""
@@ -372,8 +405,9 @@ class _Walk:
         found = reduce(value) if reduce else value.__reduce_ex__(4)
         if isinstance(found, str):
             return self._all("global", of_global(value, found))
-        self.pickled.add(id(type(value)))
         made, args, state, items, pairs = (*found, *[None] * 5)[:5]
+        if made in _NEW_OBJECT:
+            args = (_ClassOfObject(args[0]), *args[1:])
         if isinstance(value, (set, frozenset)) and type(value).__reduce__ in _OF_SETS:
             args = tuple(map(frozenset, args))  # else a list, in the order of this process
         return self._all("object", (made, args, state, list(items or ()), list(pairs or ())))

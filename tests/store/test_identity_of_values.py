@@ -226,6 +226,17 @@ def test_a_class_is_the_same_when_an_object_of_it_was_pickled() -> None:
     assert fingerprint(kind) == before
 
 
+def test_a_class_and_its_object_are_the_same_as_copies() -> None:
+    def make() -> type:
+        found: dict[str, type] = {}
+        exec("class Kind:\n    def me(self): return Kind", found)
+        return found["Kind"]
+
+    kind = make()
+    assert fingerprint([kind, kind()]) == fingerprint([make(), make()()])
+    assert fingerprint([kind(), kind]) == fingerprint([make()(), make()])
+
+
 def test_shared_parts_are_walked_once() -> None:
     value: object = 1
     for _ in range(60):

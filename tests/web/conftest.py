@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
     from tests.web.browser import Page
     from tests.web.ui_server import UiServer
+
+# All workers of all suites read all test modules; `make browser` installs what these import.
+_OF_BROWSER = re.compile(r"^from (selenium|tests\.web\.browser)\b", re.MULTILINE)
+collect_ignore = [
+    file.name
+    for file in Path(__file__).parent.glob("test_*.py")
+    if find_spec("selenium") is None and _OF_BROWSER.search(file.read_text())
+]
 
 FIT = """\
 import sys
