@@ -57,7 +57,7 @@ ROOMS = {
     "kogine": (54, 10630),
     "kohaku_ast.cache": (12, 3130),
     "kohaku_ast.config": (25, 6810),
-    "kohaku_ast.display": (5, 1390),
+    "kohaku_ast.display": (5, 1400),
     "kohaku_ast.engines": (11, 2730),
     "kohaku_ast.executors": (10, 1920),
     "kohaku_ast.exports": (18, 3540),

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any, TextIO
 
 from kohaku_ast.errors import visible
@@ -228,11 +229,25 @@ class Above:
 
     def give_back(self) -> None:
         """Restore the streams, unless other code has replaced them meanwhile."""
-        for name, (stream, above) in self._taken.items():
+        taken, self._taken = self._taken, {}  # a thread that paints may give them back, too
+        for name, (stream, above) in taken.items():
             above.flush()
             if getattr(sys, name) is above:
                 setattr(sys, name, stream)
-        self._taken.clear()
+
+
+_DEBUGGERS = {"pdb", "IPython.core.debugger", "pudb.debugger"}
+
+
+def is_debugged() -> bool:
+    """Whether a thread of this process is in a debugger."""
+    for frame in sys._current_frames().values():
+        lowest: FrameType | None = frame
+        while lowest is not None:
+            if lowest.f_globals.get("__name__") in _DEBUGGERS:
+                return True
+            lowest = lowest.f_back
+    return False
 
 
 class Pace:

@@ -6,7 +6,6 @@ State of this process: whether it shows such a bar.
 from __future__ import annotations
 
 import sys
-import threading
 import time
 
 TYPE_CHECKING = False
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 _SHORT = 1.0  # seconds of a map that shows nothing
 _FORKING = {"parallel", "lent"}
-_DEBUGGERS = {"pdb", "IPython.core.debugger", "pudb.debugger"}
 _is_shown = False
 
 
@@ -59,7 +57,7 @@ class MapBar:
         self._display: Display | None = None
         self._painted: Any = None
         self._started = time.monotonic()
-        self._ticker = Ticker(self._tick, OFTEN if is_wanted else _SHORT)
+        self._ticker = Ticker(self._show, OFTEN if is_wanted else _SHORT)
 
     def __enter__(self) -> None:
         global _is_shown
@@ -77,20 +75,11 @@ class MapBar:
             is_short = time.monotonic() - self._started < _SHORT and not self._is_wanted
             self._display.show([] if is_short else [self._row(is_over=True)], True)
 
-    def _tick(self) -> None:
-        if not _is_debugged():
-            self._show()
-        elif self._display is not None:  # what is typed stays on the screen
-            self._display.show([self._painted], True)
-            self._display = self._painted = None
-
     def _show(self) -> None:
-        from kohaku_ast.pipeline.progress_bars import map_display
-
         row = self._row()
         if row == self._painted:
             return
-        self._display = self._display or map_display(self._is_wanted)
+        self._display = self._display or _display_for(self._is_wanted)
         if self._display is not None:
             self._painted = row
             self._display.show([row], False)
@@ -101,11 +90,16 @@ class MapBar:
         return map_row(self._run, self._items, time.monotonic() - self._started, is_over)
 
 
-def _is_debugged() -> bool:
-    """Whether the main thread is in a debugger, whose prompt the bar would overwrite."""
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)
-    while frame is not None:
-        if frame.f_globals.get("__name__") in _DEBUGGERS:
-            return True
-        frame = frame.f_back
-    return False
+def _display_for(is_wanted: bool) -> Display | None:
+    """The display for a map; None while another one paints on the terminal."""
+    from kohaku_ast.display.live import can_be_painted, in_notebook
+    from kohaku_ast.helpers.bar_views import TerminalClaim
+    from kohaku_ast.pipeline.progress_bars import LineBars, NotebookBars, TerminalBars
+
+    stream = getattr(sys.stderr, "shown", sys.stderr)
+    if in_notebook():
+        return NotebookBars()
+    if stream is None or not can_be_painted(stream):
+        return LineBars(stream) if is_wanted and stream is not None else None
+    claim = TerminalClaim(stream)
+    return TerminalBars(stream, claim) if claim.take() else None

@@ -19,6 +19,7 @@ from kohaku_ast.display.live import (
     Ticker,
     can_be_painted,
     in_notebook,
+    is_debugged,
 )
 from kohaku_ast.display.text import fitted, short_time, width_of
 from kohaku_ast.helpers.bar_views import TerminalClaim
@@ -112,17 +113,6 @@ def choose(stream: TextIO | None) -> Display | None:
     if stream is None or not can_be_painted(stream):
         return None
     return TerminalBars(stream)
-
-
-def map_display(is_wanted: bool) -> Display | None:
-    """The display for a map; None while another one paints on the terminal."""
-    stream = getattr(sys.stderr, "shown", sys.stderr)
-    if in_notebook():
-        return NotebookBars()
-    if stream is None or not can_be_painted(stream):
-        return LineBars(stream) if is_wanted and stream is not None else None
-    claim = TerminalClaim(stream)
-    return TerminalBars(stream, claim) if claim.take() else None
 
 
 def map_row(run: PipelineRun, items: int, seconds: float, is_over: bool) -> BarRow:
@@ -274,13 +264,21 @@ class TerminalBars:
         self._pid = os.getpid()
         # Bars of the helpers, here or in workers, would be painted over these.
         self._claim = claim or TerminalClaim(stream)
-        self._claim.take()
-        self._above.take()
+        self._take()
         is_utf = "utf" in self._painter.out.encoding.lower()
         self._full, self._rest = "━─" if is_utf else "#-"
 
     def show(self, rows: Sequence[BarRow], is_last: bool) -> None:
-        """Show as many of *rows* as fit; with *is_last* they stay."""
+        """Show as many of *rows* as fit; with *is_last* they stay. A debugger has the terminal to
+        itself: a bar would overwrite its prompt.
+        """
+        if is_last or not is_debugged():
+            self._take()
+            self._paint(rows)
+        if is_last or is_debugged():
+            self._give_back()
+
+    def _paint(self, rows: Sequence[BarRow]) -> None:
         columns, _ = self._painter.size()
         lines = self._claim.lines()
         if lines:
@@ -289,15 +287,23 @@ class TerminalBars:
         count = max((len(_count(row)) for row in rows), default=0)
         bar = max(0, min(_WIDEST, columns - label - count - 4 - 20))
         self._painter.paint([self._line(row, (label, bar, count), columns) for row in rows])
-        if is_last:
-            self._above.give_back()
-            self._painter.release()
-            self._claim.give_back()
+
+    def _take(self) -> None:
+        self._claim.take()
+        self._above.take()
+
+    def _give_back(self) -> None:
+        """Leave the bars on the screen, and the terminal to others."""
+        self._above.give_back()
+        self._painter.release()
+        self._claim.give_back()
 
     def _print(self, text: str) -> None:
         """Print the output of a node. A forked worker has a copy of the screen's state."""
         if os.getpid() != self._pid:
             self._painter, self._pid = self._painter.forked(), os.getpid()
+        elif is_debugged():  # at once: what is typed before the next show has its answer, too
+            self._give_back()
         self._painter.above(text)
 
     def _line(self, row: BarRow, widths: tuple[int, int, int], columns: int) -> tuple[str, int]:

@@ -251,13 +251,45 @@ def test_a_map_in_ipython_shows_a_bar_and_leaves_a_debugger_alone(
     program.type(b"done = stopped.map(x=range(4), map_over='x')\n")
     program.wait_for(lambda text: "stopped  ─" in text and "(Pdb)" in text)
     program.type(b"p 6 * 7\n")
-    program.wait_for(lambda text: "42" in text)
+    program.wait_for(lambda text: "\n42\n" in text)
     program.type(b"q\n")
     shown = program.wait_for(lambda text: "In [3]:" in text)
     at = shown.index("(Pdb) p 6 * 7")
     assert shown[at + 1 : at + 3] == ["42", "(Pdb) q"]
     program.type(b"exit\n")
     program.end()
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("engine", ["sequential", "threaded"])
+def test_a_progress_bar_leaves_a_debugger_in_a_node_alone(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "program.py").write_text(
+        "import sys, pdb\nfrom kohaku_ast import Pipeline, ProgressBar, node\n"
+        "def stop(x):\n    pdb.set_trace()\n    return x\n"
+        "def after(y):\n    print('after')\n    return y\n"
+        "nodes = [node('y')(stop), node('z')(after)]\n"
+        "made = Pipeline(nodes, name='bars', engine=sys.argv[1], callbacks=[ProgressBar()])\n"
+        "made.run(x=1)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    program = Program([sys.executable, "program.py", engine], tmp_path)
+    program.wait_for(lambda text: "(Pdb)" in text)
+    program.type(b"p 6 * 7\n")
+    program.wait_for(lambda text: "\n42\n" in text)
+    program.type(b"import time; time.sleep(1.2)\n")  # the bar would be painted anew
+    program.type(b"p 6 * 8\n")
+    program.wait_for(lambda text: "\n48\n" in text)
+    program.type(b"c\n")
+    assert program.end() == 0
+    lines = [line.rstrip() for line in program.screen.display if line.strip()]
+    at = lines.index("(Pdb) p 6 * 7")
+    sleep = "import time; time.sleep(1.2)"
+    typed = [f"(Pdb) {sleep}", "p 6 * 8", "(Pdb) p 6 * 8"]
+    others = [line for line in lines[at + 1 : -1] if line not in typed]
+    assert others == ["42", "48", "(Pdb) c", "after"]
+    assert lines[-1].startswith(f"bars  {BAR}  2/2 nodes")
 
 
 def test_an_input_that_is_called_progress_is_an_input(capfd: pytest.CaptureFixture[str]) -> None:
