@@ -191,6 +191,7 @@ class _Call:
         try:
             return eval(self.text, {"arguments": self.arguments})
         except KeyboardInterrupt:  # submitit would leave no result, and wait for one
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the flow's may come after the terminal's
             raise RuntimeError("it was interrupted") from None
 
     def send_signal(self, number: int) -> bool:

@@ -264,15 +264,23 @@ def _run_process(job: RemoteJob, attempt: Attempt | None) -> tuple[Any, ...]:
 
 @contextmanager
 def _interruptible(pid: int) -> Iterator[None]:
-    """Inside, Ctrl-C interrupts a worker, which may have the signal handlers of the flow *pid*."""
+    """Inside, Ctrl-C interrupts a worker, which may have the signal handlers of the flow *pid*, once:
+    a terminal sends it to the worker, and the flow sends it, too. The second would end the worker,
+    and with it the run, which may be saving.
+    """
     if pid == os.getpid() or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, _interrupt_once)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _interrupt_once(*_: object) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _ended(spawned: SpawnedRun, job: RemoteJob) -> tuple[Unread, bool]:
