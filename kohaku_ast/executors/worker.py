@@ -264,8 +264,9 @@ def _run_process(job: RemoteJob, attempt: Attempt | None) -> tuple[Any, ...]:
 
 @contextmanager
 def _interruptible(pid: int) -> Iterator[None]:
-    """Inside, Ctrl-C interrupts a worker, which may have the signal handlers of the flow *pid*, once:
-    a terminal sends it to the worker, and the flow sends it, too. The second would end the worker,
+    """Inside, Ctrl-C interrupts a worker once; it may have the signal handlers of the flow *pid*.
+
+    A terminal sends it to the worker, and the flow sends it, too: the second would end the worker,
     and with it the run, which may be saving.
     """
     if pid == os.getpid() or threading.current_thread() is not threading.main_thread():

@@ -20,7 +20,7 @@ from kohaku_ast.helpers.run_context import STANDALONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 ROOT = os.path.join(".kogine", "runs")
@@ -33,6 +33,8 @@ class StandaloneRun:
     def __init__(self, folder: str, facts: dict[str, Any]) -> None:
         self.folder, self.pid = folder, os.getpid()
         self._facts, self._begun = facts, time.monotonic()
+        #: The fields as lines of ``run.json``; most of them do not change at the end.
+        self._lines = {name: "" for name in facts if name[:1] != "_"}
         self._is_open = bool(facts)
         self._around = os.environ.get(STANDALONE, "")
 
@@ -52,7 +54,7 @@ class StandaloneRun:
             folder = _make_folder(root, started, identity)
             own = {"parent": parent} if parent else {}
             run = cls(folder, {**_facts(started, identity, project, config), **own})
-            run._write()
+            run._write(run._lines)
             os.environ[STANDALONE] = folder
         except OSError as error:
             import warnings
@@ -73,26 +75,27 @@ class StandaloneRun:
                 os.environ[STANDALONE] = self._around
         seconds = time.monotonic() - self._begun
         failed = error is not None
-        self._facts.update(
-            status="failed" if failed else "succeeded",
-            exit_status=1 if failed else 0,
-            error=_error_fields(error) if error is not None else None,
-            ended=_time_text(self._facts.pop("_started") + seconds),
-            seconds=round(seconds, 6),
-            process=None,
-        )
+        ended = {
+            "status": "failed" if failed else "succeeded",
+            "exit_status": 1 if failed else 0,
+            "error": _error_fields(error) if error is not None else None,
+            "ended": _time_text(self._facts["_started"] + seconds),
+            "seconds": round(seconds, 6),
+            "process": None,
+        }
+        self._facts.update(ended)
         try:
-            self._write()
+            self._write(ended)
         except OSError:
             pass  # the disk is full: the record stays without an end
 
-    def _write(self) -> None:
-        facts = {name: one for name, one in self._facts.items() if name[:1] != "_"}
+    def _write(self, changed: Iterable[str]) -> None:
+        for name in changed:
+            self._lines[name] = f'  "{name}": {json.dumps(self._facts[name])}'
         path = os.path.join(self.folder, "run.json")
         partial = f"{path}.{os.getpid()}.partial"
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT, _MODE), "w", encoding="utf-8") as file:
-            lines = (f"  {json.dumps(name)}: {json.dumps(one)}" for name, one in facts.items())
-            file.write("{\n" + ",\n".join(lines) + "\n}\n")
+            file.write("{\n" + ",\n".join(self._lines.values()) + "\n}\n")
         os.replace(partial, path)
 
 
@@ -128,12 +131,13 @@ def _facts(
     started: float, identity: str, project: str, config: Mapping[str, object]
 ) -> dict[str, Any]:
     mark = {"pid": os.getpid(), "start": _process_start()}
+    script = _script()
     return {
         "schema": 1,
         "identity": identity,
         "label": project,
         "index": 0,
-        "work": os.path.basename(_script() or "python"),
+        "work": os.path.basename(script or "python"),
         "status": "running",
         "attempt": 1,
         "process": mark,
@@ -148,7 +152,7 @@ def _facts(
         "series": "metrics.jsonl",
         "files": [],
         "standalone": True,
-        "script": _script_fields(),
+        "script": _script_fields(script),
         "program": identity,
         "overrides": [],
         "params": {name: _form(value) for name, value in config.items()},
@@ -183,11 +187,11 @@ def _script() -> str:
     """The script as the user wrote it; empty for an interactive Python."""
     path = str(getattr(sys.modules.get("__main__"), "__file__", None) or "")
     first = sys.argv[0] if sys.argv else ""
-    return first if first and os.path.realpath(first) == os.path.realpath(path) else path
+    is_it = bool(first) and (first == path or os.path.realpath(first) == os.path.realpath(path))
+    return first if is_it else path
 
 
-def _script_fields() -> dict[str, object]:
-    path = _script()
+def _script_fields(path: str) -> dict[str, object]:
     try:
         from hashlib import sha256
 
