@@ -68,7 +68,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.notebook": (5, 900),
     "kohaku_ast.pipeline": (35, 9510),
-    "kohaku_ast.runner": (32, 8520),
+    "kohaku_ast.runner": (32, 8540),
     "kohaku_ast.store": (23, 7830),
     "kohaku_ast.systems": (14, 2980),
     "kohaku_ast.transform": (49, 14300),

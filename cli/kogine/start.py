@@ -53,7 +53,7 @@ def start(command: ScriptCommand) -> Callable[[], int]:
     if "output" in command.options:
         from kohaku_ast.runner.executed_notebook import executed
 
-        launch = executed(launch, command.option("output"), entrypoint)
+        launch = executed(launch, command.option("output"), entrypoint, "-o ")
     if "no_record" in command.options:
         from kohaku_ast.helpers.run_context import CurrentRun, enter_run
 

@@ -36,32 +36,38 @@ _RUN_DIR, _RUN_INDEX = "KOGINE_RUN_DIR", "KOGINE_RUN_INDEX"
 class ExecutedNotebook(Launch):
     """A notebook that a kernel executes, and the file for the notebook with outputs."""
 
-    __slots__ = ("edited", "output")
+    __slots__ = ("edited", "option", "output")
     in_kernel = True
+    #: How the user gave the output, before its value: ``-o ``, or ``output=`` in Python.
+    option: str
     #: The notebook with the values of a run in its cells, and the file for it with outputs.
     edited: bytes
     output: str
 
     @classmethod
-    def of(cls, launch: Launch, output: str) -> ExecutedNotebook:
+    def of(cls, launch: Launch, output: str, option: str) -> ExecutedNotebook:
         """As *launch*, for an *output* with places for values: ``out-{lr}.ipynb``. Raises
         UsageError for another script, and BrokenInstallation without nbclient.
         """
+        name = option_name(option)
         if not launch.is_notebook:
             raise UsageError(
-                f"-o is for the executed notebook, and {launch.shown!r} is none (.ipynb)"
+                f"{name} is for the executed notebook, and {launch.shown!r} is none (.ipynb)"
             )
         if not is_notebook(output):
-            raise UsageError(f"-o {output!r}: an executed notebook is an .ipynb file")
+            raise UsageError(f"{option}{output!r}: an executed notebook is an .ipynb file")
         if os.path.exists(output) and os.path.samefile(output, launch.filename):
-            raise UsageError(f"-o {output!r} is the notebook itself: name another file")
+            raise UsageError(f"{option}{output!r} is the notebook itself: name another file")
         if launch.argv[1:]:
-            raise UsageError("-o: a kernel passes no arguments on: leave out '--' and what follows")
+            raise UsageError(
+                f"{name}: a kernel passes no arguments on: leave out '--' and what follows, or set "
+                "sys.argv in a cell"
+            )
         from kohaku_ast.notebook.kernel import check_installed
 
         check_installed()
         made = cls(launch.shown)
-        made.data, made.edited, made.output = launch.data, b"", output
+        made.data, made.edited, made.output, made.option = launch.data, b"", output, option
         return made
 
     def with_values(self, edited: bytes, output: str) -> ExecutedNotebook:
@@ -100,11 +106,20 @@ _FILES = "{files}"
 """In place of the folder of an output that belongs to the files of its run."""
 
 
-def executed(launch: Launch, output: str, entrypoint: str) -> ExecutedNotebook:
-    """*launch* as a notebook that a kernel executes. Raises UsageError and BrokenInstallation."""
+def option_name(option: str) -> str:
+    """``-o`` or ``output``, without what stands between it and its value."""
+    return option.rstrip(" =")
+
+
+def executed(launch: Launch, output: str, entrypoint: str, option: str) -> ExecutedNotebook:
+    """*launch* as a notebook that a kernel executes; messages name the *output* by its *option*,
+    ``-o `` or ``output=``. Raises UsageError and BrokenInstallation.
+    """
     if entrypoint:
-        raise UsageError(f"-o executes all cells: take away the entrypoint {entrypoint!r}")
-    return ExecutedNotebook.of(launch, output)
+        raise UsageError(
+            f"{option_name(option)} executes all cells: take away the entrypoint {entrypoint!r}"
+        )
+    return ExecutedNotebook.of(launch, output, option)
 
 
 class ExecutingBinder(Binder):
@@ -117,12 +132,14 @@ class ExecutingBinder(Binder):
         """There are several runs: an output without a place goes to the files of each run, if they
         have folders. Raises UsageError if they have none.
         """
-        output = cast(ExecutedNotebook, self.launch).output
-        self._is_each = not _PLACE.search(output)
+        launch = cast(ExecutedNotebook, self.launch)
+        self._is_each = not _PLACE.search(launch.output)
         if self._is_each and not has_folders:
+            unrecorded = "record=False" if launch.option == "output=" else "--no-record"
             raise UsageError(
-                f"-o {output!r}: each run would write it. Name the values that differ, as in "
-                f"'out-{{lr}}.ipynb', or take away --no-record: then each run has its own folder"
+                f"{launch.option}{launch.output!r}: each run would write it. Name the values that "
+                f"differ, as in 'out-{{lr}}.ipynb', or take away {unrecorded}: then each run has "
+                "its own folder"
             )
 
     def bind(self, config: Config | None = None) -> Bound:
@@ -133,7 +150,7 @@ class ExecutingBinder(Binder):
         _refuse_modules(bound)
         launch = cast(ExecutedNotebook, bound.launch)
         edited = self._edited(bound, config)
-        output = self._output(launch.output, bound, edited)
+        output = self._output(launch, bound, edited)
         bound.launch = launch.with_values(edited, output)
         bound.prepared = _unrun(bound.prepared)
         return bound
@@ -157,16 +174,17 @@ class ExecutingBinder(Binder):
             raise UsageError(f"{launch.shown} has changed since kogine read it: start again")
         return json.dumps(notebook.with_text(text)).encode()
 
-    def _output(self, template: str, bound: Bound, edited: bytes) -> str:
+    def _output(self, launch: ExecutedNotebook, bound: Bound, edited: bytes) -> str:
         """The file for the run of *bound*."""
+        template, option = launch.output, launch.option
         values = self._places(bound)
         if self._is_each:
             return os.path.join(_FILES, os.path.basename(template))
-        output = _PLACE.sub(lambda found: _filled(found[1], values), template)
+        output = _PLACE.sub(lambda found: _filled(found[1], values, option), template)
         if self._outputs.setdefault(output, edited) != edited and f"{{{_INDEX}}}" not in output:
             raise UsageError(
-                f"-o {template!r}: two runs with different values would write {output!r}. Name all "
-                f"that differ, as in {_example(template, values)!r}, or add {{{_INDEX}}}"
+                f"{option}{template!r}: two runs with different values would write {output!r}. "
+                f"Name all that differ, as in {_example(template, values)!r}, or add {{{_INDEX}}}"
             )
         return output
 
@@ -178,14 +196,14 @@ class ExecutingBinder(Binder):
         return {**bound.names, **short, **full, **written}
 
 
-def _filled(name: str, values: Mapping[str, object]) -> str:
+def _filled(name: str, values: Mapping[str, object], option: str) -> str:
     if name == _INDEX:
         return f"{{{_INDEX}}}"
     if name not in values:
         found = near(name, [*values, _INDEX], 1)
         hint = f". Did you mean {{{found[0]}}}?" if found else ""
         raise UsageError(
-            f"-o: {{{name}}} is no value that these runs get (they get: "
+            f"{option_name(option)}: {{{name}}} is no value that these runs get (they get: "
             f"{', '.join(values) or 'none'}){hint}"
         )
     return re.sub(r"[/\\\x00-\x1f]", "_", str(values[name]))
@@ -200,6 +218,7 @@ def _example(template: str, values: Mapping[str, object]) -> str:
 def _refuse_modules(bound: Bound) -> None:
     """Raise UsageError for a value of a module: it is not in the text of a cell."""
     later = bound.prepared.later
+    option = option_name(cast(ExecutedNotebook, bound.launch).option)
     names = [
         f"{place}.{target}"
         for place, (_, given) in bound.prepared.modules.items()
@@ -207,8 +226,8 @@ def _refuse_modules(bound: Bound) -> None:
     ]
     for name in [*names, *(later.targets() if later else ())]:
         raise UsageError(
-            f"-o writes values into the cells of {bound.launch.shown}, and {name!r} belongs to a "
-            "module: run it without -o, or set it in the notebook"
+            f"{option} writes values into the cells of {bound.launch.shown}, and {name!r} belongs "
+            f"to a module: run it without {option}, or edit the module"
         )
 
 

@@ -98,7 +98,7 @@ class Script:
             return Binder(launch, (), self.entrypoint, **options)
         from kohaku_ast.runner.executed_notebook import ExecutingBinder, executed
 
-        launch = executed(launch, output, self.entrypoint)
+        launch = executed(launch, output, self.entrypoint, "output=")
         return ExecutingBinder(launch, (), self.entrypoint, **options)
 
     def launch(self) -> Launch:

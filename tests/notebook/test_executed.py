@@ -90,9 +90,9 @@ REFUSED = {
     "another script": (["own.py", "-o", "x.ipynb"], "'own.py' is none (.ipynb)"),
     "another file": (["nb.ipynb", "-o", "x.py"], "an executed notebook is an .ipynb file"),
     "itself": (["nb.ipynb", "-o", "./nb.ipynb"], "is the notebook itself"),
-    "arguments": (["nb.ipynb", "-o", "x.ipynb", "--", "3"], "a kernel passes no arguments on"),
+    "arguments": (["nb.ipynb", "-o", "x.ipynb", "--", "3"], "or set sys.argv in a cell"),
     "an entrypoint": (["nb.ipynb", "-o", "x.ipynb", "-e", "f"], "take away the entrypoint 'f'"),
-    "a module": (["nb.ipynb", "own.width=3", "-o", "x.ipynb"], "'own.width' belongs to a module"),
+    "a module": (["nb.ipynb", "own.width=3", "-o", "x.ipynb"], "run it without -o, or edit the module"),
     "a typo": (["nb.ipynb", "lr=1", "-o", "x-{l}.ipynb"], "Did you mean {lr}?"),
     "one file for two": (
         ["nb.ipynb", "--sweep", "lr=1,2", "steps=2", "-o", "x-{steps}.ipynb", "--no-record"],
@@ -240,13 +240,13 @@ def test_from_python_a_notebook_is_executed_into_a_file(tmp_path: Path) -> None:
             "UsageTypeError output is the file for the executed notebook, got 3. A value for what the "
             "notebook calls 'output' goes by the dict: {'output': ...}"
         ),
-        "UsageError -o 'x.py': an executed notebook is an .ipynb file",
-        "UsageError -o 'nb.ipynb' is the notebook itself: name another file",
+        "UsageError output='x.py': an executed notebook is an .ipynb file",
+        "UsageError output='nb.ipynb' is the notebook itself: name another file",
         "UsageError a kernel executes all cells: run() it, or load it without output",
-        "UsageError -o executes all cells: take away the entrypoint 'f'",
+        "UsageError output executes all cells: take away the entrypoint 'f'",
         (
-            "UsageError -o 'x.ipynb': each run would write it. Name the values that differ, as in "
-            "'out-{lr}.ipynb', or take away --no-record: then each run has its own folder"
+            "UsageError output='x.ipynb': each run would write it. Name the values that differ, as in "
+            "'out-{lr}.ipynb', or take away record=False: then each run has its own folder"
         ),
     ]
     shown = {
