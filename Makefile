@@ -5,7 +5,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo browser pictures compiled test corpus cpython libraries daft airflow dask dask-smoke dora dora-smoke ray ray-smoke slurm slurm-smoke trackers exhaustive oldest coverage benchmark lint docs release-check clean
+.PHONY: demo browser pictures compiled test corpus cpython libraries daft airflow dask dask-smoke dora dora-smoke ray ray-smoke slurm slurm-smoke trackers vscode exhaustive oldest coverage benchmark lint docs release-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -90,6 +90,12 @@ browser: compiled
 pictures:
 	KOGINE_ACCEPT=1 $(MAKE) --no-print-directory browser
 
+# VS Code as a server, built from npm's registry into .code-server: minutes, the first time.
+vscode: compiled
+	$(BIN)/python -m pip install -q 'selenium>=4.20' 'pygls>=2'
+	.ci/install-vscode .code-server
+	$(BIN)/python -m pytest -q $(call marked,vscode)
+
 trackers: compiled
 	$(BIN)/python -m pip install -q 'mlflow-skinny>=2.15' 'sqlalchemy>=2' 'alembic>=1.10' 'tensorboard>=2.15' 'pyarrow>=14' $(MORE)
 	$(BIN)/python -m pytest -q $(call marked,trackers)
@@ -127,7 +133,7 @@ release-check: $(VENV)/lint-installed
 	.ci/release-check $(BIN)/python
 
 clean:
-	rm -rf $(VENV) $(VENV)-airflow site
+	rm -rf $(VENV) $(VENV)-airflow .code-server site
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no venv module: apt-get install python3-venv" >&2; exit 1; }

@@ -27,7 +27,7 @@ const vscode = {
 };
 class LanguageClient {
   constructor(id, name, server, options) { seen.push(server, options.documentSelector.map((one) => one.language)); }
-  async start() { throw new Error("ENOENT"); }
+  async start() { throw process.argv[2] ? "no such file" : new Error("no such file"); }
   needsStop() { return true; }
   async stop() { seen.push("stopped"); }
 }
@@ -49,16 +49,22 @@ def test_the_manifest() -> None:
         "kogine.command"
     ]
     assert "onLanguage:yaml" in manifest["activationEvents"]
+    # The keys and values of YAML are strings to VS Code, in which it completes nothing by itself.
+    yaml = manifest["contributes"]["configurationDefaults"]["[yaml]"]
+    assert yaml["editor.quickSuggestions"]["strings"] is True
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="it needs Node.js")
-def test_it_starts_the_server_and_says_how_to_install_it() -> None:
+@pytest.mark.parametrize("text", ["", "text"], ids=["an error", "a text"])
+def test_it_starts_the_server_and_says_how_to_install_it(text: str) -> None:
     done = subprocess.run(
-        ["node", "-e", STAND_IN, str(FOLDER)], capture_output=True, text=True, check=True
+        ["node", "-e", STAND_IN, str(FOLDER), text], capture_output=True, text=True, check=True
     )
     command, server, languages, message, end = json.loads(done.stdout)
     assert command == "kogine.restart"
     assert server == {"command": "/project/bin/kogine", "args": ["lsp"]}
     assert languages == ["python", "yaml", "toml", "json", "jsonc"]
-    assert 'pip install "kohaku-ast[lsp]"' in message
+    assert message == (
+        'kogine lsp does not start: pip install "kohaku-ast[lsp]", or set kogine.command (no such file)'
+    )
     assert end == "stopped"

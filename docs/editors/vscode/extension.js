@@ -25,8 +25,10 @@ async function start() {
     await client.start();
   } catch (error) {
     const install = 'pip install "kohaku-ast[lsp]"';
+    const reason = error?.message ?? error; // the client library also throws texts
+    // The way out comes first: VS Code shows 60 characters of a message until it is unfolded.
     vscode.window.showErrorMessage(
-      `kogine lsp does not start (${error.message}). Install it with ${install}, or name it in the setting kogine.command.`
+      `kogine lsp does not start: ${install}, or set kogine.command (${reason})`
     );
   }
 }
