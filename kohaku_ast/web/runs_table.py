@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kohaku_ast.display.text import short_time
+from kohaku_ast.display.text import csv_text, short_time
 from kohaku_ast.errors import UsageError, did_you_mean
 from kohaku_ast.exports.series import curve_of
+from kohaku_ast.exports.tables import csv_of_runs
 from kohaku_ast.store.columns import FIELDS, Columns, cell, choose_runs, heading, table_names
 from kohaku_ast.store.compare import varied_names, varied_params
 from kohaku_ast.store.query import MISSING
@@ -77,6 +78,18 @@ def show_table(request: Request) -> Response:
             "states": _states(runs.summaries),
             "folder": str(store.root),
         }
+    )
+
+
+def send_csv(request: Request) -> Response:
+    """All runs of the table, as ``kogine runs ls --format csv`` prints them, without curves."""
+    runs = chosen_runs(request)
+    names = [one for one in names_in(request, "columns") if not one.startswith(_CURVE)]
+    rows = runs.rows(names) if len(runs) and names else ()
+    return Response(
+        csv_text(names, rows) if names else csv_of_runs(runs),
+        media_type="text/csv",
+        headers={"content-disposition": 'attachment; filename="runs.csv"'},
     )
 
 
@@ -277,6 +290,7 @@ def list_stores(request: Request) -> Response:
 
 routes = (
     Route("/api/runs", show_table),
+    Route("/api/runs.csv", send_csv),
     Route("/api/columns", list_columns),
     Route("/api/stores", list_stores),
 )

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from kohaku_ast.store.store import Store
-from tests.oracle import on_path
+from tests.oracle import on_path, run_kogine
 from tests.web.ui_server import UiServer, ui_server
 
 if TYPE_CHECKING:
@@ -72,6 +72,30 @@ def facts_of(project: Path, name: str) -> dict[str, Any]:
 def shown_rows(page: Page) -> list[dict[str, str]]:
     page.wait_until_shown()
     return page.table("table.grid")
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        ("", []),
+        ("where=lr > 0.2 and status == 'succeeded'&sort=-loss", ["--where", "lr > 0.2 and status == 'succeeded'", "--sort", "-loss"]),
+        ("columns=number,lr,loss,spark:loss&sort=loss", ["--columns", "number,lr,loss", "--sort", "loss"]),
+        ("where=lr == 77&columns=lr", ["--where", "lr == 77", "--columns", "lr"]),
+    ],
+    ids=["all", "filtered and sorted", "columns", "no run fits"],
+)  # fmt: skip
+def test_the_csv_is_that_of_runs_ls(
+    page: Page, server: UiServer, project: Path, view: str, words: list[str]
+) -> None:
+    page.sign_in(server)
+    page.open(f"{server.url}?{view}")
+    link = page.find("#csv").get_attribute("href")
+    address = str(link).replace(server.url, "/")
+    found = server.get(address)
+    assert found.headers["content-disposition"] == 'attachment; filename="runs.csv"'
+    printed = run_kogine(project, "runs", "ls", "--format", "csv", *words)
+    assert found.body.decode() == printed.stdout
+    assert server.ask("GET", address).status in (401, 403), "only for who has opened the URL"
 
 
 def query(page: Page) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ import {
 
 const main = document.getElementById("main");
 const PARTS = ["where", "sort", "columns", "group", "page", "size", "script", "since"];
+const OF_CSV = ["where", "sort", "columns", "script", "since", "trash"];
 const picked = new Set();
 let table = null;
 let turn = 0;
@@ -21,6 +22,7 @@ const tools = el("div", { class: "chips" });
 const error = el("div");
 const body = el("div", { class: "scroll" });
 const pages = el("nav", { class: "pages", "aria-label": "Pages of the table" });
+const csv = el("a", { id: "csv", download: "runs.csv", title: "All runs of this table as CSV" }, "CSV");
 const heading = el("h1", { class: "hidden-text" }, "Runs");
 
 function build() {
@@ -28,7 +30,7 @@ function build() {
   const form = el("form", { class: "bar", role: "search", onsubmit: (event) => { event.preventDefault(); change({ where: query.value.trim(), page: "" }); } },
     query, el("button", { type: "submit" }, "Filter"),
     el("label", {}, "Group", group),
-    el("button", { type: "button", id: "choose", onclick: chooseColumns }, "Columns"));
+    el("button", { type: "button", id: "choose", onclick: chooseColumns }, "Columns"), csv);
   main.replaceChildren(heading, form, error, el("div", { class: "bar" }, states, el("span", { class: "space" }), tools), body, pages);
 }
 
@@ -37,6 +39,8 @@ function build() {
 async function show() {
   const own = ++turn;
   query.value = given("where");
+  csv.hidden = Boolean(given("group"));
+  csv.href = address("/api/runs.csv", Object.fromEntries(OF_CSV.map((name) => [name, given(name)])));
   heading.textContent = given("trash") ? "Trash" : given("group") === "flow" ? "Sweeps" : "Runs";
   document.title = `${heading.textContent} · kogine`;
   try {
