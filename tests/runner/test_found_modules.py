@@ -203,6 +203,9 @@ import hp
 """
 
 
+ADDS_ITSELF = "import os, sys\nsys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\n"
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="new in Python 3.11")
 @pytest.mark.parametrize("script", ["s.py", "app"])
 def test_a_safe_path(tmp_path: Path, script: str) -> None:
@@ -219,6 +222,32 @@ def test_a_safe_path(tmp_path: Path, script: str) -> None:
         assert (got.stdout, got.status) == (expected.stdout, 0), mode
     # It is found before the run, so that a text that does not fit stops it.
     assert run_kogine(tmp_path, "run", script, "hp.lr=much", **path).status == 2
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="new in Python 3.11")
+@pytest.mark.parametrize("safe", ["", "1"], ids=["", "safe"])
+@pytest.mark.parametrize("script", ["s.py", "app", "added.py"])
+def test_two_modules_of_one_name(tmp_path: Path, script: str, safe: str) -> None:
+    write(tmp_path, "lib/hp.py", "import hp\n")
+    (tmp_path / "app").mkdir()
+    text = (tmp_path / "s.py").read_text()
+    (tmp_path / "app/__main__.py").write_text(text)
+    (tmp_path / "added.py").write_text(ADDS_ITSELF + text)
+    own = {"s.py": "hp.py", "app": "app/hp.py", "added.py": "hp.py"}[script]
+    wanted = "lib/hp.py" if safe and script == "s.py" else own
+    files = [tmp_path / one for one in ("hp.py", "app/hp.py", "lib/hp.py")]
+    if script == "added.py":  # only the running script can tell which of two it finds
+        files.pop().unlink()
+    for file in files:
+        file.write_text(EDITED if file == tmp_path / wanted else HP.replace("0.1", "7"))
+    path = {"PYTHONSAFEPATH": safe, "PYTHONPATH": os.pathsep.join(["lib", on_path()])}
+    expected = run_python(tmp_path, "-B", script, **path)
+    assert expected.stdout == "0.5 1.0 18\n", expected
+    (tmp_path / wanted).write_text(HP)
+    for mode in ([], ["--mode", "spawn"], ["--mode", "warm"]):
+        got = run_kogine(tmp_path, "run", *mode, script, *TARGETS, **path)
+        assert (got.stdout, got.status) == (expected.stdout, 0), (mode, got)
+        assert "warning" not in got.stderr, got
 
 
 def test_a_module_in_an_archive(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from importlib.machinery import PathFinder
 from typing import NamedTuple
 
 from kohaku_ast.errors import SourceError
-from kohaku_ast.transform import shared_path
+from kohaku_ast.transform import is_safe_path, shared_path
 from kohaku_ast.transform.find.bindings import always_runs, is_guard
 from kohaku_ast.transform.find.by_path import LOCATING, first_text, located_names, run_files
 from kohaku_ast.transform.find.paths import called_name, nodes_of
@@ -229,7 +229,7 @@ def _attributes(node: ast.Import | ast.ImportFrom, package: str) -> set[str]:
 
 def places_of(folder: str, top: str) -> list[str]:
     """The folders (or archives) in which a script in *folder* finds the top-level module *top*."""
-    spec = PathFinder.find_spec(top, [folder, *shared_path()])
+    spec = PathFinder.find_spec(top, _search_path(folder))
     for finder in sys.meta_path if spec is None else ():
         # Those of editable projects know a module's place without a folder in sys.path.
         if "editable" in f"{getattr(finder, '__module__', '')}{type(finder).__module__}":
@@ -243,13 +243,25 @@ def places_of(folder: str, top: str) -> list[str]:
 
 def search_module(folder: str, name: str) -> LocalModule | None:
     """The user's own module *name*, wherever a script in *folder* finds it now; else None."""
-    found = find_module(folder, name)
-    if found is not None or _top(name) in _OURS:
-        return found
+    beside = find_module(folder, name)
+    is_first = _search_path(folder)[0] == folder
+    if (beside is not None and is_first) or _top(name) in _OURS:
+        return beside
     for place in places_of(folder, _top(name)):
         if is_local_file(os.path.join(place, "x.py")):
-            found = found or find_module(place, name)
-    return found
+            found = find_module(place, name)
+            if found is not None:
+                return found
+    return beside
+
+
+def _search_path(folder: str) -> list[str]:
+    """Where a script in *folder* looks for modules. A safe path has no *folder*, unless it is the
+    folder that Python runs; at the end it stands all the same, for scripts that add it themselves.
+    """
+    if is_safe_path() and not os.path.isfile(os.path.join(folder, "__main__.py")):
+        return [*shared_path(), folder]
+    return [folder, *shared_path()]
 
 
 def library_module(folder: str, name: str) -> LocalModule | None:
@@ -262,7 +274,7 @@ def library_module(folder: str, name: str) -> LocalModule | None:
 
 def compiled_module(folder: str, name: str) -> LocalModule | None:
     """The module *name* if Python finds its bytecode, and no text."""
-    for place in [folder, *places_of(folder, _top(name))]:
+    for place in dict.fromkeys([*places_of(folder, _top(name)), folder]):
         base = os.path.join(place, *name.split("."))
         if find_module(place, name) is not None:
             return None

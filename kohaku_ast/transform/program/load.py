@@ -14,7 +14,7 @@ import marshal
 import os
 import sys
 
-from kohaku_ast.transform import shared_path
+from kohaku_ast.transform import is_safe_path, shared_path
 from kohaku_ast.transform.program import cache, program
 from kohaku_ast.transform.program.program import framed, send, unframed
 from kohaku_ast.version import VERSION
@@ -42,7 +42,8 @@ def load_program(
     """
     places = ""
     if any("." in target for target, _, _ in request.targets):
-        places = repr(shared_path())  # the target may be in a module that is found there
+        # The target may be in a module that is found there, or beside the script.
+        places = f"{shared_path()}{is_safe_path()}"
         if b"run_path" in data:
             places += os.getcwd()
     key = cache.cache_key(data, filename, request, f"{VERSION} {folder} {package}{places}")
