@@ -59,7 +59,19 @@ MODULE = {
     "pkg/conf.py": "k = 1\n",
 }
 
+SHARED = """
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-v", "--verbose", dest="level", action="store_const", const=2)
+    parser.add_argument("-q", "--quiet", dest="level", action="store_const", const=0)
+    parser.add_argument("--level", type=int{default})
+    print(parser.parse_args().level)
+    """
+
 REFUSALS = [
+    *(refusal(f"two options of one dest, {id_}: {one[0]}", SHARED.format(default=default), one, f"script.py:{line}: '--{one[0].partition('=')[0]}' and '--{one[1].partition('=')[0]}' give one value of the script: give only one of them")
+      for id_, default in (("without a default", ""), ("with a default", ", default=1"))
+      for line, one in ((4, ("verbose=3", "quiet=1")), (5, ("quiet=1", "level=3")))),
     *(refusal(f"a name for a file and a value in it: {made}", f"import importlib, runpy\ncfg = {made}\nprint(cfg)\n", ("cfg=5", "cfg.lr=3"), "script.py:2: 'hparams.lr' stands inside 'cfg', which is overridden as a whole", files=MODULE)
       for made in ("runpy.run_path('hparams.py')", "runpy.run_module('hparams')", "importlib.import_module('hparams')")),
     on("a class and its attribute", ("Args=5", "Args.depth=5"), "Args.depth", "Args", 7),

@@ -308,6 +308,7 @@ def _no_call_message(
 
 def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
     """Raise DuplicateTarget for an override inside another one: it would be lost with that text."""
+    _refuse_shared(source, edits)
     spans = [(*source.span(edit.node), edit.target) for edit in edits]
     for outer in edits:
         if not _throws_away(outer):
@@ -316,6 +317,19 @@ def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
         for inner_start, inner_end, inner in spans:
             if inner != outer.target and start <= inner_start and inner_end <= end:
                 raise _overlap(source.line_of(outer.node), inner, outer.target)
+
+
+def _refuse_shared(source: Source, edits: list[Edit]) -> None:
+    """Raise DuplicateTarget for two overrides of one value: options with the same ``dest``."""
+    firsts: dict[tuple[ast.AST, str, str], Edit] = {}
+    for edit in edits:
+        if edit.change in ("keyword", "replace"):
+            first = firsts.setdefault((edit.node, edit.change, edit.name), edit)
+            if first.target != edit.target:
+                raise DuplicateTarget(
+                    f"{source.line_of(edit.node)}: {first.target!r} and {edit.target!r} give one "
+                    "value of the script: give only one of them"
+                )
 
 
 def _throws_away(edit: Edit) -> bool:
