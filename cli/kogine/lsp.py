@@ -12,7 +12,7 @@ from kogine.options import flag
 from kohaku_ast.errors import UsageError
 
 
-@click.command(cls=Command, usage="", examples=("kogine lsp",))
+@click.command(cls=Command, usage="", examples=("kogine lsp", "kogine lsp --stdio"))
 @flag("--stdio", "stdio", group="Options", help="Has no effect: some editors add it.")
 def lsp(stdio: bool) -> Callable[[], int]:
     """Complete, explain and check config files in an editor, which starts this command."""
