@@ -71,7 +71,7 @@ ROOMS = {
     "kohaku_ast.runner": (32, 8540),
     "kohaku_ast.store": (23, 7830),
     "kohaku_ast.systems": (14, 2980),
-    "kohaku_ast.transform": (49, 14310),
+    "kohaku_ast.transform": (49, 14330),
     "kohaku_ast.web": (18, 2420),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
