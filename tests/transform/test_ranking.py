@@ -96,6 +96,16 @@ def test_what_is_below_all_can_be_overridden(text: str, target: str) -> None:
         pytest.param("prompt = 'a photo of a cat'", "prompt", id="a sentence"),
         pytest.param("m = Net(dropout=0.1, bias=True)", "m.bias", id="a layer's"),
         pytest.param("m = load('x', device='cuda')", "m.device", id="a device"),
+        pytest.param("p.add_argument('--out', default='o')", "--out", id="an option like out="),
+        pytest.param("p.add_argument('--dim', default=8)", "--dim", id="an option like dim="),
+        pytest.param(
+            "@dataclass\nclass C:\n  axis: int = field(default=1)",
+            "C.axis",
+            id="a field like axis=",
+        ),
+        pytest.param(
+            "@click.option('--copy', default=1)\ndef main(copy): pass", "--copy", id="of click"
+        ),
         pytest.param("plot = Report(color='red')", "plot.color", id="a name like a plot's"),
         pytest.param("def train(lr=0.1): pass\nfire.Fire(train)", "train(lr)", id="given to fire"),
         pytest.param("def a(n=1): pass\nFire({'x': a})", "a(n)", id="given to fire in a dict"),

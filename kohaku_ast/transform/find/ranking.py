@@ -114,8 +114,10 @@ class _Below:
         if _is_data(value, name) or any(each in self.data for each in parents(one.target)):
             self.data.add(one.target)
             return True
-        call = self.calls.get(id(value))
-        return self._is_state(one, value) or (call is not None and _is_form(name, call))
+        # The ``default`` of an option --out, or of a field ``dim``, is no flag of an array.
+        keyword, call = self.calls.get(id(value), ("", None))
+        is_form = keyword == name and call is not None and _is_form(name, call)
+        return is_form or self._is_state(one, value)
 
     def _is_state(self, one: Parameter, value: ast.expr) -> bool:
         if one.kind == "default":
@@ -228,12 +230,12 @@ def _count_up(values: Sequence[object]) -> bool:
 # --- form ----------------------------------------------------------------------------------------
 
 
-def _keyword_calls(tree: ast.Module) -> Iterator[tuple[int, ast.Call]]:
-    """The id of the value of each keyword -> the call that gets it."""
+def _keyword_calls(tree: ast.Module) -> Iterator[tuple[int, tuple[str | None, ast.Call]]]:
+    """The id of the value of each keyword -> its name, and the call that gets it."""
     for node in nodes_of(tree):
         if isinstance(node, ast.Call):
             for keyword in node.keywords:
-                yield id(keyword.value), node
+                yield id(keyword.value), (keyword.arg, node)
 
 
 def _is_form(name: str, call: ast.Call) -> bool:
