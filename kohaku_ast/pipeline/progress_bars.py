@@ -272,10 +272,11 @@ class TerminalBars:
         """Show as many of *rows* as fit; with *is_last* they stay. A debugger has the terminal to
         itself: a bar would overwrite its prompt.
         """
-        if is_last or not is_debugged():
+        is_held = not is_last and is_debugged()
+        if not is_held:
             self._take()
             self._paint(rows)
-        if is_last or is_debugged():
+        if is_held or is_last:
             self._give_back()
 
     def _paint(self, rows: Sequence[BarRow]) -> None:
